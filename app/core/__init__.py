@@ -1,0 +1,1 @@
+"""Configuration, clock, ids, database, security and logging; nothing here knows the trial."""

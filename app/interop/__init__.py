@@ -1,0 +1,1 @@
+"""Wire formats of laboratory systems, translated to and from the services."""

@@ -1,0 +1,1 @@
+"""HTTP only: each endpoint is its annotations and one service call."""
