@@ -1,0 +1,59 @@
+"""Configuration: one frozen object read from the environment, complete or refused at start."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Environment(StrEnum):
+    """Where the service runs; production refuses every convenience of development."""
+
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+class Settings(BaseSettings):
+    """Every setting of the service; the environment variable has the field's name in capitals."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    environment: Environment = Environment.DEVELOPMENT
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    data_dir: Path = Path("data")
+    database_url: str | None = None
+    database_pool_size: int = Field(default=8, ge=1, le=100)
+    token_issuer: str | None = None
+    token_audience: str = "msc-icaht"  # noqa: S105 - an audience is public
+    token_jwks: str | None = None
+    body_limit_bytes: int = Field(default=1_000_000, ge=1_000)
+    bulk_body_limit_bytes: int = Field(default=10_000_000, ge=1_000)
+    log_level: str = "INFO"
+
+    @model_validator(mode="after")
+    def _complete(self) -> Settings:
+        """Name everything that production needs and does not have, in one message."""
+        if self.environment is Environment.PRODUCTION:
+            needed = {
+                "DATABASE_URL": self.database_url,
+                "TOKEN_ISSUER": self.token_issuer,
+                "TOKEN_JWKS": self.token_jwks,
+            }
+            missing = [name for name, value in needed.items() if not value]
+            if missing:
+                raise ValueError(f"production needs {', '.join(missing)}; set them and start again")
+        return self
+
+    @property
+    def embeds_postgres(self) -> bool:
+        """Tell whether the service starts its own PostgreSQL."""
+        return self.database_url is None
+
+    @property
+    def embeds_issuer(self) -> bool:
+        """Tell whether tokens come from the development issuer."""
+        return self.token_issuer is None

@@ -1,0 +1,71 @@
+"""JSON with exact decimals, for JSONB columns and for digests of evidence."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Set
+from dataclasses import fields, is_dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+
+def to_json(value: Any) -> str:
+    """Write canonical JSON: sorted keys, no white space, decimals digit for digit.
+
+    The standard encoder writes decimals through binary floats; this one does not.
+    Accepts facts and conclusions as they are: dataclasses, enums, dates, decimals, ids.
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        value = {field.name: getattr(value, field.name) for field in fields(value)}
+    if isinstance(value, Mapping):
+        items = sorted((_key(key), to_json(item)) for key, item in value.items())
+        return "{" + ",".join(f"{_text(key)}:{item}" for key, item in items) + "}"
+    if isinstance(value, Set):
+        return "[" + ",".join(sorted(to_json(item) for item in value)) + "]"
+    if isinstance(value, (list, tuple)):
+        return "[" + ",".join(to_json(item) for item in value) + "]"
+    return _scalar(value)
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, Enum):
+        value = value.value
+    if isinstance(value, Decimal):
+        return decimal_text(value)
+    if isinstance(value, (datetime, date)):
+        return _text(value.isoformat())
+    if isinstance(value, UUID):
+        return _text(str(value))
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _text(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _key(key: Any) -> str:
+    return str(key.value if isinstance(key, Enum) else key)
+
+
+def decimal_text(value: Decimal) -> str:
+    """Return the shortest plain notation of a finite decimal: 1E+3 is 1000, 0.10 is 0.1."""
+    if not value.is_finite():
+        raise ValueError("only finite numbers can be written")
+    text = format(value, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
+def from_json(text: str | bytes) -> Any:
+    """Read JSON with every fraction as an exact decimal."""
+    return json.loads(text, parse_float=Decimal)
+
+
+def digest(value: Any) -> str:
+    """Return the SHA-256 of the canonical JSON, in hexadecimal."""
+    return hashlib.sha256(to_json(value).encode()).hexdigest()

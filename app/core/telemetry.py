@@ -1,0 +1,18 @@
+"""Prometheus metrics of the service; labels are route templates and outcomes, never identifiers."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+
+REGISTRY = CollectorRegistry()
+REQUESTS = Counter(
+    "msc_icaht_requests", "Answered requests.", ["method", "route", "status"], registry=REGISTRY
+)
+DURATION = Histogram(
+    "msc_icaht_request_seconds", "Time to answer.", ["method", "route"], registry=REGISTRY
+)
+
+
+def exposition() -> bytes:
+    """Return the metrics in the Prometheus text format."""
+    return generate_latest(REGISTRY)
