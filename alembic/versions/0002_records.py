@@ -778,6 +778,7 @@ def upgrade() -> None:
         sa.Column("ongoing", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("dose", sa.Numeric(precision=24, scale=9), nullable=True),
         sa.Column("dose_unit", sa.Text(), nullable=True),
+        sa.Column("half_life_days", sa.Numeric(precision=24, scale=9), nullable=True),
         sa.Column("indication", sa.Text(), nullable=True),
         sa.Column("retracted", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column(

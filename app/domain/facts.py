@@ -89,6 +89,7 @@ class Medication:
     start_day: date
     end_day: date | None = None
     ongoing: bool = False
+    half_life_days: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +157,10 @@ class Assessment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attestation:
-    """A person's answer to an eligibility criterion, or a contradiction of a computed one."""
+    """A person's answer to an eligibility criterion, or a contradiction of a computed one.
+
+    `met` says that the criterion's statement is true, which for an exclusion shuts the subject out.
+    """
 
     id: str
     criterion: str

@@ -52,6 +52,7 @@ class ConcomitantMedication(Record):
     ongoing: Mapped[bool] = mapped_column(server_default=text("false"))
     dose: Mapped[Decimal | None]
     dose_unit: Mapped[str | None]
+    half_life_days: Mapped[Decimal | None]
     indication: Mapped[str | None]
     retracted: Mapped[bool] = mapped_column(server_default=text("false"))
 

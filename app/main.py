@@ -1,0 +1,60 @@
+"""The composition root: settings, database and token verifier put into one application."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from app.core.clock import Clock, system_clock
+from app.core.config import Settings
+from app.core.database import Database
+from app.core.security import TokenVerifier
+from app.routers import ROUTERS, openapi, problems
+from app.routers.middleware import Surroundings
+
+
+def create_app(
+    settings: Settings,
+    database: Database,
+    verifier: TokenVerifier,
+    clock: Clock = system_clock,
+) -> FastAPI:
+    """Build the application; the caller owns the database's life outside the lifespan."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        # Objects of the start live as long as the process: keep the collector off them.
+        gc.collect()
+        gc.freeze()
+        yield
+        await app.state.database.close()
+
+    app = FastAPI(
+        title="MSC-ICAHT",
+        version="1",
+        lifespan=lifespan,
+        docs_url="/docs",
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        generate_unique_id_function=operation_id,
+        max_body_size=settings.body_limit_bytes,
+    )
+    app.state.settings = settings
+    app.state.database = database
+    app.state.verifier = verifier
+    app.state.clock = clock
+    for prefix, router in ROUTERS:
+        app.include_router(router, prefix=prefix)
+    problems.install(app)
+    openapi.install(app)
+    app.add_middleware(Surroundings)
+    return app
+
+
+def operation_id(route: APIRoute) -> str:
+    """Name an operation after its function."""
+    return route.name

@@ -1,0 +1,188 @@
+"""What endpoints ask for: session, actor with a right, moment, page, expected version."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Path, Query, Request, Security
+from fastapi.security import HTTPBearer
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.security import Identity
+from app.domain.errors import DomainError, ErrorKind, invalid
+from app.routers.route import Replay
+from app.schemas.types import Instant
+from app.services.access import Actor, Area, Right, Wish, authorize
+from app.services.audit import begin_operation
+from app.services.idempotency import RequestKey, claim
+from app.services.paging import MAX_LIMIT, PageRequest
+
+_WRITING = ("POST", "PUT", "PATCH", "DELETE")
+_VERSION_TAG = re.compile(r'"v(\d{1,9})"', re.ASCII)
+BEARER = HTTPBearer(auto_error=False, description="An access token of the configured issuer.")
+
+
+def current_session(request: Request) -> AsyncSession:
+    """Return the request's session; the route commits it."""
+    session: AsyncSession = request.state.session
+    return session
+
+
+def current_moment(request: Request) -> datetime:
+    """Return the present instant."""
+    now: datetime = request.app.state.clock()
+    return now
+
+
+async def current_identity(
+    request: Request, _: Annotated[object, Security(BEARER)] = None
+) -> Identity:
+    """Return who the verified token speaks for."""
+    identity: Identity = request.state.identity
+    return identity
+
+
+Session = Annotated[AsyncSession, Depends(current_session)]
+Now = Annotated[datetime, Depends(current_moment)]
+Caller = Annotated[Identity, Depends(current_identity)]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=200,
+        description="Repeat a POST with the same key and body to get the same answer.",
+    ),
+]
+
+
+async def claim_key(
+    request: Request, session: Session, caller: Caller, idempotency_key: IdempotencyKey = None
+) -> None:
+    """Claim the Idempotency-Key of a POST, or replay the answer it already got."""
+    if idempotency_key is None or request.method != "POST":
+        return
+    where = f"{caller.issuer}\n{caller.subject}\n{request.url.path}"
+    body = await request.body()
+    key = RequestKey(
+        scope=hashlib.sha256(where.encode()).hexdigest(),
+        key=idempotency_key,
+        fingerprint=hashlib.sha256(request.url.query.encode() + b"\n" + body).hexdigest(),
+    )
+    answer = await claim(session, key)
+    if answer is not None:
+        raise Replay(answer)
+    request.state.request_key = key
+
+
+def permit(area: Area, right: Right) -> Callable[..., Coroutine[Any, Any, Actor]]:
+    """Return the dependency that lets a request through only with a right in an area.
+
+    For a writing request it also claims the Idempotency-Key and opens the audited operation.
+    """
+
+    async def permitted(
+        request: Request,
+        session: Session,
+        caller: Caller,
+        now: Now,
+        study: Annotated[str, Path(description="Key of the study.", examples=["NCT07212335"])],
+    ) -> Actor:
+        wish = Wish(area, right, request.scope["request_id"])
+        return await authorize(session, (caller.issuer, caller.subject), study, wish, now)
+
+    async def permitted_to_write(
+        request: Request,
+        session: Session,
+        caller: Caller,
+        actor: Actor = Depends(permitted),
+        idempotency_key: IdempotencyKey = None,
+    ) -> Actor:
+        await claim_key(request, session, caller, idempotency_key)
+        command = request.scope["route"].name
+        await begin_operation(session, actor, command, await stated_reason(request))
+        return actor
+
+    return permitted if right is Right.READ else permitted_to_write
+
+
+async def stated_reason(request: Request) -> str | None:
+    """Return the `reason` of the body for the trail; the body's schema checks it."""
+    body = await request.json() if await request.body() else None
+    reason = body.get("reason") if isinstance(body, dict) else None
+    return reason if isinstance(reason, str) and reason.strip() else None
+
+
+def past_moment(
+    now: Now,
+    as_of: Annotated[
+        Instant | None,
+        Query(description="Answer as the records were at this instant, with an offset."),
+    ] = None,
+) -> datetime | None:
+    """Return the past moment that is asked for, None for now; refuse the future."""
+    if as_of is not None and as_of > now:
+        raise invalid("future_moment", "as_of lies in the future.", "/query/as_of")
+    return as_of
+
+
+AsOf = Annotated[datetime | None, Depends(past_moment)]
+
+
+def page_request(
+    moment: AsOf,
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Items on a page.")] = 50,
+    cursor: Annotated[
+        str | None, Query(max_length=64, description="The `next` of the page before.")
+    ] = None,
+) -> PageRequest:
+    """Return which page is asked for."""
+    return PageRequest(limit=limit, cursor=cursor, moment=moment)
+
+
+Paging = Annotated[PageRequest, Depends(page_request)]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The moment a conclusion is drawn for: `past` selects records, `at` is that instant or now."""
+
+    past: datetime | None
+    at: datetime
+
+
+def moment(past: AsOf, now: Now) -> Moment:
+    """Return the moment a conclusion is asked for."""
+    return Moment(past, past or now)
+
+
+At = Annotated[Moment, Depends(moment)]
+
+
+def expected_version(
+    if_match: Annotated[
+        str | None, Header(description='The ETag that was read, such as "v3".')
+    ] = None,
+) -> int:
+    """Return the version the caller saw; refuse a change without it (428) or with a weak tag."""
+    if if_match is None:
+        raise DomainError(
+            ErrorKind.VERSION_REQUIRED,
+            "if_match_required",
+            "Send the ETag of the record you read as If-Match, so that no change is lost.",
+        )
+    found = _VERSION_TAG.fullmatch(if_match.strip())
+    if found is None:
+        raise DomainError(
+            ErrorKind.VERSION_STALE,
+            "stale_version",
+            "This If-Match is not the record's ETag; read the record again.",
+        )
+    return int(found.group(1))
+
+
+ExpectedVersion = Annotated[int, Depends(expected_version)]

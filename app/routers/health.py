@@ -1,0 +1,58 @@
+"""Whether the service lives, whether it can work, and its metrics; the only open endpoints."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, Field
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from app.core.telemetry import exposition
+from app.routers.dependencies import BEARER
+from app.routers.route import TrialRoute
+from app.services.readiness import shortcomings
+
+router = APIRouter(tags=["operations"])
+guarded = APIRouter(tags=["operations"], route_class=TrialRoute)
+
+
+class Liveness(BaseModel):
+    """The process answers."""
+
+    status: str = Field(examples=["alive"])
+
+
+class Readiness(BaseModel):
+    """Whether the service can work, and what it lacks if not."""
+
+    status: str = Field(examples=["ready"])
+    reasons: list[str] = Field(examples=[[]])
+
+
+@router.get("/livez", summary="Does the process answer?")
+async def livez() -> Liveness:
+    """Answer as long as the process runs."""
+    return Liveness(status="alive")
+
+
+@router.get(
+    "/readyz",
+    summary="Can the service work?",
+    response_model=Readiness,
+    responses={503: {"model": Readiness, "description": "Not ready; the reasons say why."}},
+)
+async def readyz(request: Request) -> Response:
+    """Answer 503 with reasons while the database or a guarantee is missing."""
+    reasons = await shortcomings(request.app.state.database)
+    body = {"status": "not_ready" if reasons else "ready", "reasons": reasons}
+    return JSONResponse(body, status_code=503 if reasons else 200)
+
+
+@guarded.get(
+    "/metrics",
+    summary="Prometheus metrics",
+    response_class=PlainTextResponse,
+    dependencies=[Depends(BEARER)],
+)
+async def metrics() -> Response:
+    """Return counters and histograms in the Prometheus text format; needs any valid token."""
+    return Response(exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")

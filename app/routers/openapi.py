@@ -1,0 +1,104 @@
+"""The OpenAPI document: every error an operation can give, and decimals as JSON numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from app.routers.problems import Problem, documented
+
+DESCRIPTION = """\
+Runs the cell-therapy trial NCT07212335: facts are recorded once, every conclusion is derived from
+facts, protocol version and moment, and says what it rests on.
+
+Errors are RFC 9457 problem documents. Every single resource has an `ETag`; changes need it as
+`If-Match` and a `reason`. Every POST honours `Idempotency-Key`. Every response has `X-Request-ID`.
+"""
+
+_BODY_ERRORS = (400, 413, 415, 422)
+_WRITING = ("post", "put", "patch", "delete")
+
+
+def install(app: FastAPI) -> None:
+    """Make `app.openapi()` return this service's document."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = build(app)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def build(app: FastAPI) -> dict[str, Any]:
+    """Build the document from the routes."""
+    document: dict[str, Any] = _numbers(
+        get_openapi(
+            title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes
+        )
+    )
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas.update(problem.pop("$defs", {}))
+    schemas["Problem"] = problem
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            _document_errors(path, method, operation)
+    return document
+
+
+def _document_errors(path: str, method: str, operation: dict[str, Any]) -> None:
+    """Add the errors that follow from what an operation is, beside those it names itself."""
+    responses = operation["responses"]
+    if responses.get("422", {}).get("description") == "Validation Error":
+        del responses["422"]
+    guarded = bool(operation.get("security"))
+    names = {parameter["name"].lower() for parameter in operation.get("parameters", [])}
+    causes = (
+        (True, (500, 503)),
+        (guarded, (401, 422)),
+        ("{study}" in path, (403, 404, 409)),
+        (method in _WRITING, (409,)),
+        ("requestBody" in operation, _BODY_ERRORS),
+        ("if-match" in names, (412, 428)),
+    )
+    statuses = {status for applies, group in causes if applies for status in group}
+    if method == "get" and guarded:
+        responses.setdefault("304", {"description": "Not Modified"})
+    for status, entry in documented(*sorted(statuses)).items():
+        responses.setdefault(str(status), entry)
+
+
+def _numbers(node: Any) -> Any:
+    """Describe decimals as the JSON numbers they are written as, not as Pydantic's text."""
+    if isinstance(node, list):
+        return [_numbers(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if _is_decimal_text(node):
+        return {key: value for key, value in node.items() if key != "pattern"} | {"type": "number"}
+    options = node.get("anyOf")
+    if isinstance(options, list):
+        kept = [item for item in options if not _is_decimal_text(item)]
+        if len(kept) < len(options) and {"type": "number"} in [_kind(item) for item in kept]:
+            node = dict(node, anyOf=kept)
+            if len(kept) == 1:
+                del node["anyOf"]
+                node = {**kept[0], **node}
+    return {key: _numbers(value) for key, value in node.items()}
+
+
+def _is_decimal_text(node: Any) -> bool:
+    return (
+        isinstance(node, dict)
+        and node.get("type") == "string"
+        and str(node.get("pattern", "")).startswith("^(?!^[-+.]*$)[+-]?0*")
+    )
+
+
+def _kind(node: Any) -> dict[str, Any]:
+    return {"type": node.get("type")} if isinstance(node, dict) else {}

@@ -1,0 +1,173 @@
+"""Errors on the wire: one table from kind to status, every answer an RFC 9457 problem document.
+
+No answer and no log line ever repeats a value that was sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from app.core.logging import log
+from app.domain.errors import DomainError, ErrorKind, Reason, not_found
+from app.routers.strict_json import MalformedBody, UnsupportedBody
+from app.services.failures import translate
+
+MEDIA_TYPE = "application/problem+json"
+
+STATUS: dict[ErrorKind, HTTPStatus] = {
+    ErrorKind.INVALID: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ErrorKind.NOT_FOUND: HTTPStatus.NOT_FOUND,
+    ErrorKind.CONFLICT: HTTPStatus.CONFLICT,
+    ErrorKind.LOCKED: HTTPStatus.LOCKED,
+    ErrorKind.FORBIDDEN: HTTPStatus.FORBIDDEN,
+    ErrorKind.UNAUTHENTICATED: HTTPStatus.UNAUTHORIZED,
+    ErrorKind.VERSION_REQUIRED: HTTPStatus.PRECONDITION_REQUIRED,
+    ErrorKind.VERSION_STALE: HTTPStatus.PRECONDITION_FAILED,
+    ErrorKind.BUSY: HTTPStatus.CONFLICT,
+    ErrorKind.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+
+class ProblemError(BaseModel):
+    """One thing that is wrong: where in the request, a stable code, and a sentence."""
+
+    pointer: str = Field(examples=["/body/value"])
+    code: str = Field(examples=["missing"])
+    message: str = Field(examples=["This field is required."])
+
+
+class Problem(BaseModel):
+    """An RFC 9457 problem document."""
+
+    type: str = Field(examples=["urn:msc-icaht:problem:not_eligible"])
+    title: str = Field(examples=["Conflict"])
+    status: int = Field(examples=[409])
+    detail: str = Field(
+        examples=["The subject is not eligible; see the criteria that are not met."]
+    )
+    code: str = Field(examples=["not_eligible"])
+    instance: str = Field(examples=["urn:uuid:01930000-0000-7000-8000-000000000000"])
+    errors: list[ProblemError]
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI entries of the given error statuses."""
+    return {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status in statuses
+    }
+
+
+def problem(
+    request: Request, status: int, code: str, detail: str, reasons: Sequence[Reason] = ()
+) -> Response:
+    """Build the answer for one refusal."""
+    body = Problem(
+        type=f"urn:msc-icaht:problem:{code}",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        code=code,
+        instance=f"urn:uuid:{request.scope.get('request_id', '')}",
+        errors=[ProblemError(pointer=r.pointer, code=r.code, message=r.message) for r in reasons],
+    )
+    headers = {}
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = 'Bearer realm="msc-icaht"'
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = "2"
+    return JSONResponse(body.model_dump(), status, headers, media_type=MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every failure of the application as a problem document."""
+    app.add_exception_handler(DomainError, _domain)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(MalformedBody, _malformed)
+    app.add_exception_handler(UnsupportedBody, _unsupported)
+    app.add_exception_handler(Exception, unexpected)
+
+
+async def _domain(request: Request, error: Exception) -> Response:
+    assert isinstance(error, DomainError)
+    return problem(request, STATUS[error.kind], error.code, error.message, error.reasons)
+
+
+async def _malformed(request: Request, error: Exception) -> Response:
+    return problem(request, 400, "malformed_body", str(error))
+
+
+async def _unsupported(request: Request, error: Exception) -> Response:
+    return problem(request, 415, "unsupported_media_type", str(error))
+
+
+_HTTP = {
+    404: ("not_found", "There is nothing at this address; check the path."),
+    405: ("method_not_allowed", "This method is not offered here; see the Allow header."),
+    413: ("body_too_large", "The body is larger than this operation accepts; send less at once."),
+    415: ("unsupported_media_type", "Send the body as application/json."),
+}
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code, detail = _HTTP.get(error.status_code, ("bad_request", "The request cannot be read."))
+    response = problem(request, error.status_code, code, detail)
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _validation(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    found = error.errors()
+    if any(item["loc"][:1] == ("path",) for item in found):
+        return await _domain(request, not_found("record"))
+    reasons = [_reason(item) for item in found]
+    detail = "The request does not fit; see errors for each field and what it takes."
+    return problem(request, 422, "validation_failed", detail, reasons)
+
+
+def _reason(item: dict[str, Any]) -> Reason:
+    """Describe one misfit by its place and kind, never by its value."""
+    pointer = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in item["loc"])
+    message = str(item["msg"]).removeprefix("Value error, ")
+    return Reason(code=str(item["type"]), message=message, pointer=pointer)
+
+
+async def unexpected(request: Request, error: Exception) -> Response:
+    """Translate what the database says; anything else is our fault, logged without values."""
+    known = translate(error)
+    if known is not None:
+        return await _domain(request, known)
+    log.error(
+        "unexpected_error",
+        error=type(error).__name__,
+        request_id=request.scope.get("request_id"),
+        where=_where(error),
+    )
+    detail = "Something went wrong here; nothing was stored. Try again and report the instance id."
+    return problem(request, 500, "internal_error", detail)
+
+
+def _where(error: BaseException) -> list[str]:
+    """List the frames of our own code that the error passed, without arguments."""
+    frames = []
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if "site-packages" not in code.co_filename:
+            frames.append(f"{code.co_qualname}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    return frames[-6:]

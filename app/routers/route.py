@@ -1,0 +1,126 @@
+"""The route every endpoint uses: one request is one transaction, committed before the answer.
+
+Order: the token, the media type and the body's literal reading, the endpoint, the answer kept
+under its Idempotency-Key, the commit. Whatever fails, nothing is stored and nobody sees a 2xx.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from app.core.security import unauthenticated
+from app.domain.errors import DomainError
+from app.routers import problems
+from app.routers.strict_json import MalformedBody, StrictRequest, UnsupportedBody, check_text
+from app.services.idempotency import Answer, keep
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+# These have their own exception handlers; everything else is translated here, because the
+# framework would answer it and then raise it again, which cuts the client's connection.
+_HANDLED = (DomainError, RequestValidationError, HTTPException, MalformedBody, UnsupportedBody)
+_KEPT_HEADERS = ("content-type", "etag", "location")
+
+
+class Replay(Exception):  # noqa: N818 - not an error: the request was answered before
+    """Carries the answer already given to this Idempotency-Key."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__()
+        self.answer = answer
+
+
+class TrialRoute(APIRoute):
+    """A route whose request is authenticated, read literally, and one transaction."""
+
+    def get_route_handler(self) -> Handler:
+        """Wrap FastAPI's handler in the order of this module."""
+        handler = super().get_route_handler()
+        known = {field.alias for field in self.dependant.query_params}
+        for dependency in self.dependant.dependencies:
+            known |= {field.alias for field in dependency.query_params}
+        reads_body = self.body_field is not None
+
+        async def handle(request: Request) -> Response:
+            strict = StrictRequest(request.scope, request.receive)
+            try:
+                authenticate(strict)
+                check_parameters(strict, known)
+                if reads_body:
+                    strict.check_media_type()
+                return conditional(strict, await _transact(strict, handler))
+            except _HANDLED:
+                raise
+            except Exception as error:  # noqa: BLE001 - the last resort, see _HANDLED
+                return await problems.unexpected(strict, error)
+
+        return handle
+
+
+async def _transact(request: StrictRequest, handler: Handler) -> Response:
+    """Run the endpoint and commit, unless it failed or was answered before."""
+    async with request.app.state.database.session() as session:
+        request.state.session = session
+        request.state.request_key = None
+        try:
+            response = await handler(request)
+        except Replay as replay:
+            answer = replay.answer
+            return Response(
+                answer.body, answer.status, answer.headers | {"Idempotent-Replay": "true"}
+            )
+        if request.state.request_key is not None:
+            headers = {k: v for k, v in response.headers.items() if k in _KEPT_HEADERS}
+            answer = Answer(response.status_code, headers, bytes(response.body))
+            await keep(session, request.state.request_key, answer)
+        await session.commit()
+    return response
+
+
+def authenticate(request: StrictRequest) -> None:
+    """Verify the bearer token and remember who it speaks for."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise unauthenticated()
+    state = request.app.state
+    request.state.identity = state.verifier.verify(token.strip(), state.clock())
+
+
+def check_parameters(request: StrictRequest, known: set[str]) -> None:
+    """Refuse unknown and repeated query parameters and text that cannot be stored."""
+    seen: set[str] = set()
+    for name, value in request.query_params.multi_items():
+        check_text(name + value)
+        if name not in known:
+            raise _misfit(name, "unknown_parameter", "This operation has no such parameter.")
+        if name in seen:
+            raise _misfit(name, "repeated_parameter", "Give this parameter once.")
+        seen.add(name)
+    for value in request.path_params.values():
+        check_text(str(value))
+
+
+def _misfit(name: str, code: str, message: str) -> RequestValidationError:
+    return RequestValidationError([{"loc": ("query", name), "type": code, "msg": message}])
+
+
+def conditional(request: StrictRequest, response: Response) -> Response:
+    """Give every read a strong ETag, and answer 304 to a client that holds it."""
+    if request.method != "GET" or response.status_code != 200:
+        return response
+    if "etag" not in response.headers:
+        digest = hashlib.sha256(bytes(response.body)).hexdigest()[:32]
+        response.headers["etag"] = f'"{digest}"'
+    tag = response.headers["etag"]
+    held = [item.strip() for item in request.headers.get("if-none-match", "").split(",")]
+    if tag in held or "*" in held:
+        return Response(status_code=304, headers={"etag": tag})
+    return response

@@ -1,0 +1,117 @@
+"""Reading request bodies: JSON taken literally, or refused with a reason.
+
+The standard reader lets the last of two equal keys win, reads NaN, and turns decimals into binary
+floats; a clinical value must not change on the way in.
+"""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+from starlette.requests import Request
+
+from app.domain.errors import DomainError, ErrorKind, invalid
+
+MAX_DEPTH = 32
+MAX_DIGITS = 40
+
+
+class MalformedBody(Exception):  # noqa: N818 - not an error of ours: the body is not JSON
+    """The body cannot be read at all; the sentence says why."""
+
+
+class UnsupportedBody(Exception):  # noqa: N818 - not an error of ours: the media type is wrong
+    """The body is of a media type that this operation does not read."""
+
+
+class StrictRequest(Request):
+    """A request whose body is read once, literally."""
+
+    async def json(self) -> Any:
+        """Parse the body; raise MalformedBody, UnsupportedBody or DomainError."""
+        if not hasattr(self, "_json"):
+            self._json = parse(await self.body())
+        return self._json
+
+    def check_media_type(self) -> None:
+        """Refuse a body that does not call itself plain, uncompressed JSON."""
+        media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type != "application/json":
+            raise UnsupportedBody("Send the body as application/json.")
+        if self.headers.get("content-encoding", "identity").lower() != "identity":
+            raise UnsupportedBody("Send the body without a content encoding.")
+
+
+def parse(body: bytes) -> Any:
+    """Parse JSON text into values; numbers with a fraction or an exponent become Decimal."""
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise MalformedBody("The body is not valid UTF-8.") from error
+    if text.startswith("\ufeff"):
+        raise MalformedBody("The body starts with a byte order mark; send it without.")
+    try:
+        value = json.loads(
+            text,
+            object_pairs_hook=_unique,
+            parse_constant=_no_constant,
+            parse_float=_decimal,
+            parse_int=_integer,
+        )
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise MalformedBody("The body is not valid JSON.") from error
+    _check(value, 0)
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse an object that names a key twice: nobody knows which one was meant."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise MalformedBody("The body names a key twice in one object; send each key once.")
+    return found
+
+
+def _no_constant(_name: str) -> Any:
+    raise invalid("not_finite", "NaN and Infinity are not numbers here; send a finite number.")
+
+
+def _decimal(text: str) -> Decimal:
+    value = Decimal(text)
+    exponent = value.as_tuple().exponent
+    if len(text) > MAX_DIGITS or not isinstance(exponent, int) or abs(exponent) > MAX_DIGITS:
+        raise invalid("number_out_of_range", "A number in the body has too many digits.")
+    return value
+
+
+def _integer(text: str) -> int:
+    if len(text) > MAX_DIGITS:
+        raise MalformedBody("A number in the body has too many digits.")
+    return int(text)
+
+
+def _check(value: Any, depth: int) -> None:
+    """Refuse nesting without end and text that no database can keep."""
+    if depth > MAX_DEPTH:
+        raise MalformedBody(f"The body is nested more than {MAX_DEPTH} levels deep.")
+    if isinstance(value, str):
+        check_text(value)
+    elif isinstance(value, list):
+        for item in value:
+            _check(item, depth + 1)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            check_text(key)
+            _check(item, depth + 1)
+
+
+def check_text(text: str) -> None:
+    """Refuse NUL and lone surrogates, which PostgreSQL and UTF-8 cannot hold."""
+    if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise DomainError(
+            ErrorKind.INVALID,
+            "unstorable_text",
+            "A text holds a NUL character or half of a character; send it without.",
+        )

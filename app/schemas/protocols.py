@@ -1,0 +1,101 @@
+"""Protocol definitions on the wire: the domain's own rule sets, validated and described."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from functools import lru_cache
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from app.core.serialization import from_json, to_json
+from app.domain.errors import DomainError, ErrorKind, Reason
+from app.domain.protocol import ProtocolDefinition
+from app.schemas.types import Body, Change, LongText, StudyDate, View
+
+_ADAPTER = TypeAdapter(ProtocolDefinition)
+_KEPT = 64
+
+
+def parse_definition(document: dict[str, Any]) -> ProtocolDefinition:
+    """Validate a definition; raise invalid with one reason for each place that does not fit."""
+    try:
+        return _ADAPTER.validate_python(document)
+    except ValidationError as error:
+        reasons = tuple(
+            Reason(
+                code=item["type"],
+                message=item["msg"].removeprefix("Value error, "),
+                pointer="/body/definition/" + "/".join(str(part) for part in item["loc"]),
+            )
+            for item in error.errors(include_input=False, include_url=False)
+        )
+        raise DomainError(
+            ErrorKind.INVALID,
+            "invalid_definition",
+            "The protocol definition does not fit its schema; see errors for each place.",
+            reasons,
+        ) from error
+
+
+@lru_cache(maxsize=_KEPT)
+def _parse_text(text: str) -> ProtocolDefinition:
+    return parse_definition(from_json(text))
+
+
+def stored_definition(document: dict[str, Any]) -> ProtocolDefinition:
+    """Return a stored definition as rules, parsed once per distinct content."""
+    return _parse_text(to_json(document))
+
+
+def definition_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a protocol definition."""
+    return _ADAPTER.json_schema() | {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+
+
+Document = Annotated[
+    dict[str, Any],
+    Field(description="A protocol definition; its JSON Schema is at `protocol/schema`."),
+]
+
+
+class StudyCreate(Body):
+    """A new study is its first protocol definition, in force from a study day on."""
+
+    definition: Document
+    effective_from: StudyDate
+
+
+class ProtocolVersionCreate(Body):
+    """An amendment: a whole definition and what it changes."""
+
+    definition: Document
+    summary: LongText
+
+
+class ActivationCreate(Change):
+    """The signature that puts a version into force from a study day on."""
+
+    effective_from: StudyDate
+
+
+class ProtocolVersionView(View):
+    """One version with what became of it."""
+
+    id: UUID
+    number: int
+    digest: str
+    summary: str
+    recorded_at: datetime
+    effective_from: date | None = None
+    activated_by: UUID | None = None
+
+
+class ProtocolView(View):
+    """The definition in force, its number and digest, and the assumptions it names."""
+
+    number: int
+    digest: str
+    effective_from: date
+    definition: dict[str, Any]

@@ -1,0 +1,122 @@
+"""Subjects on the wire; never a name, a birth date or a hospital number."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+
+from app.domain.vocabulary import Disease, DispositionEvent, Sex, SubjectStatus
+from app.schemas.types import (
+    LAX,
+    Body,
+    Change,
+    Name,
+    Number,
+    PositiveNumber,
+    Rationale,
+    StudyDate,
+    View,
+)
+
+SexWord = Annotated[Sex, LAX]
+DiseaseWord = Annotated[Disease, LAX]
+EventWord = Annotated[DispositionEvent, LAX]
+BirthYear = Annotated[int, Field(ge=1900, le=2100)]
+AgeYears = Annotated[int, Field(ge=0, le=130)]
+
+
+class SubjectCreate(Body):
+    """A person who signed consent or is about to; the number is given by the service."""
+
+    sex: SexWord
+    birth_year: BirthYear
+    age_at_consent: AgeYears | None = Field(
+        default=None, description="In full years; decides I2 where the birth year leaves it open."
+    )
+    childbearing_potential: bool | None = None
+    consent_date: StudyDate | None = None
+    consent_version: Name | None = None
+    screening_date: StudyDate
+    disease: DiseaseWord
+    car_t_product: Name | None = None
+    car_t_date: StudyDate | None = None
+    car_t_was_investigational: bool | None = None
+    had_allogeneic_transplant: bool | None = None
+    allogeneic_transplant_date: StudyDate | None = None
+    has_copd: bool | None = None
+    weight_kg: PositiveNumber | None = None
+    planned_first_infusion_date: StudyDate | None = None
+
+
+class SubjectChange(Change):
+    """What is to change; fields left out stay as they are."""
+
+    sex: SexWord | None = None
+    birth_year: BirthYear | None = None
+    age_at_consent: AgeYears | None = None
+    childbearing_potential: bool | None = None
+    consent_date: StudyDate | None = None
+    consent_version: Name | None = None
+    screening_date: StudyDate | None = None
+    disease: DiseaseWord | None = None
+    car_t_product: Name | None = None
+    car_t_date: StudyDate | None = None
+    car_t_was_investigational: bool | None = None
+    had_allogeneic_transplant: bool | None = None
+    allogeneic_transplant_date: StudyDate | None = None
+    has_copd: bool | None = None
+    weight_kg: PositiveNumber | None = None
+    planned_first_infusion_date: StudyDate | None = None
+
+
+class SubjectView(View):
+    """A subject with the status derived from what happened."""
+
+    id: UUID
+    number: str = Field(examples=["S-001"])
+    status: SubjectStatus
+    dose_level: str | None = Field(description="Level the subject is enrolled at.")
+    sex: Sex
+    birth_year: int
+    age_at_consent: int | None
+    childbearing_potential: bool | None
+    consent_date: date | None
+    consent_version: str | None
+    screening_date: date
+    disease: Disease
+    car_t_product: str | None
+    car_t_date: date | None
+    car_t_was_investigational: bool | None
+    had_allogeneic_transplant: bool | None
+    allogeneic_transplant_date: date | None
+    has_copd: bool | None
+    weight_kg: Number | None
+    planned_first_infusion_date: date | None
+    version: int
+    recorded_at: datetime
+
+
+class DispositionCreate(Body):
+    """How and when a subject leaves the treatment or the trial."""
+
+    event: EventWord
+    event_date: StudyDate
+    contact_attempts: Annotated[int, Field(ge=0, le=100)] | None = Field(
+        default=None, description="Documented attempts, needed for lost_to_follow_up."
+    )
+    reason: Rationale
+
+
+class DispositionView(View):
+    """A recorded disposition."""
+
+    id: UUID
+    subject_id: UUID
+    event: DispositionEvent
+    event_date: date
+    contact_attempts: int | None
+    reason: str
+    recorded_at: datetime

@@ -1,0 +1,189 @@
+"""From rows to facts: the only place where records become what the rules read.
+
+Rules count study days, so every instant also gets its calendar day in the study's zone.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, TypeVar
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain import facts
+from app.domain.errors import not_found
+from app.domain.vocabulary import CohortPhase
+from app.models import (
+    AdverseEvent,
+    Assessment,
+    Attestation,
+    Cohort,
+    ConcomitantMedication,
+    Disposition,
+    DltAdjudication,
+    Enrolment,
+    Infusion,
+    LabResult,
+    StudyRecord,
+    Subject,
+    Transfusion,
+)
+from app.services import evidence_mapping as to_fact
+from app.services.history import rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """The place an enrolled subject holds."""
+
+    enrolment_id: UUID
+    cohort_id: UUID
+    dose_level: str
+    phase: CohortPhase
+    slot: int
+    day: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubjectEvidence:
+    """All facts of one subject, each list in the order of recording."""
+
+    subject_id: UUID
+    site_id: UUID
+    subject: facts.Subject
+    place: Place | None
+    infusions: tuple[facts.Infusion, ...]
+    labs: tuple[facts.LabResult, ...]
+    transfusions: tuple[facts.Transfusion, ...]
+    medications: tuple[facts.Medication, ...]
+    events: tuple[facts.AdverseEvent, ...]
+    adjudications: tuple[facts.DltAdjudication, ...]
+    assessments: tuple[facts.Assessment, ...]
+    attestations: tuple[facts.Attestation, ...]
+    dispositions: tuple[facts.Disposition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which records to read: of which study, known at which moment (None is now), of whom."""
+
+    study_id: UUID
+    zone: ZoneInfo
+    past: datetime | None = None
+    subject_id: UUID | None = None
+
+
+Row = TypeVar("Row", bound=StudyRecord)
+
+
+async def load_subject(session: AsyncSession, scope: Scope) -> SubjectEvidence:
+    """Load the facts of the scope's one subject; raise not_found."""
+    found = await load_subjects(session, scope)
+    if not found:
+        raise not_found("subject")
+    return found[0]
+
+
+async def load_subjects(session: AsyncSession, scope: Scope) -> list[SubjectEvidence]:
+    """Load the facts of all subjects of a study, or of the scope's one, oldest subject first."""
+    subjects = await _read(session, Subject, scope, "id")
+    events = await _by_subject(session, AdverseEvent, scope)
+    adjudications = await _adjudications(session, scope)
+    places = await _places(session, scope)
+    own = {
+        model: await _by_subject(session, model, scope)
+        for model in (
+            Infusion, LabResult, Transfusion, ConcomitantMedication, Assessment, Attestation,
+            Disposition,
+        )
+    }  # fmt: skip
+    zone = scope.zone
+    return [
+        SubjectEvidence(
+            subject_id=row.id,
+            site_id=row.site_id,
+            subject=to_fact.subject(row),
+            place=places.get(row.id),
+            infusions=tuple(to_fact.infusion(item, zone) for item in own[Infusion][row.id]),
+            labs=tuple(to_fact.lab(item, zone) for item in _current(own[LabResult][row.id])),
+            transfusions=tuple(
+                to_fact.transfusion(item, zone) for item in own[Transfusion][row.id]
+            ),
+            medications=tuple(
+                to_fact.medication(item, zone) for item in own[ConcomitantMedication][row.id]
+            ),
+            events=tuple(to_fact.adverse_event(item, zone) for item in events[row.id]),
+            adjudications=tuple(
+                to_fact.adjudication(item)
+                for event in events[row.id]
+                for item in adjudications[event.id]
+            ),
+            assessments=tuple(to_fact.assessment(item, zone) for item in own[Assessment][row.id]),
+            attestations=tuple(to_fact.attestation(item) for item in own[Attestation][row.id]),
+            dispositions=tuple(to_fact.disposition(item) for item in own[Disposition][row.id]),
+        )
+        for row in subjects
+    ]
+
+
+async def _read(
+    session: AsyncSession, model: type[Row], scope: Scope, column: str
+) -> Sequence[Row]:
+    """Read a table within the scope; `column` holds the subject's id."""
+    query = rows(model, scope.study_id, scope.past)
+    if scope.subject_id is not None:
+        entity = query.column_descriptions[0]["entity"]
+        query = query.where(getattr(entity, column) == scope.subject_id)
+    return (await session.scalars(query)).all()
+
+
+async def _by_subject(
+    session: AsyncSession, model: type[Any], scope: Scope
+) -> defaultdict[UUID, list[Any]]:
+    """Group a table's rows by subject; a retracted row is no fact any more."""
+    grouped: defaultdict[UUID, list[Any]] = defaultdict(list)
+    for row in await _read(session, model, scope, "subject_id"):
+        if not getattr(row, "retracted", False):
+            grouped[row.subject_id].append(row)
+    return grouped
+
+
+async def _adjudications(
+    session: AsyncSession, scope: Scope
+) -> defaultdict[UUID, list[DltAdjudication]]:
+    grouped: defaultdict[UUID, list[DltAdjudication]] = defaultdict(list)
+    query = rows(DltAdjudication, scope.study_id, scope.past)
+    for row in await session.scalars(query):
+        grouped[row.adverse_event_id].append(row)
+    return grouped
+
+
+async def _places(session: AsyncSession, scope: Scope) -> dict[UUID, Place]:
+    """Find the place of every enrolled subject."""
+    cohorts = {
+        row.id: row for row in await session.scalars(rows(Cohort, scope.study_id, scope.past))
+    }
+    return {
+        row.subject_id: Place(
+            enrolment_id=row.id,
+            cohort_id=row.cohort_id,
+            dose_level=cohorts[row.cohort_id].dose_level,
+            phase=cohorts[row.cohort_id].phase,
+            slot=row.slot,
+            day=row.recorded_at.astimezone(scope.zone).date(),
+        )
+        for row in await _read(session, Enrolment, scope, "subject_id")
+    }
+
+
+def _current(versions: Iterable[LabResult]) -> list[LabResult]:
+    """Keep the latest version of each result."""
+    latest: dict[UUID, LabResult] = {}
+    for row in sorted(versions, key=lambda version: version.result_version):
+        latest[row.result_id] = row
+    return list(latest.values())

@@ -1,0 +1,172 @@
+"""Protocol versions: proposed as data, put into force by a signature, read by every conclusion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.ids import new_id
+from app.core.serialization import digest
+from app.domain.errors import conflict, invalid, not_found
+from app.domain.protocol import ProtocolDefinition
+from app.models import ProtocolActivation, ProtocolVersion, Study
+from app.schemas.protocols import parse_definition, stored_definition
+from app.services.access import Actor
+from app.services.history import as_of
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveProtocol:
+    """The version in force at a moment."""
+
+    id: UUID
+    number: int
+    digest: str
+    effective_from: date
+    document: dict[str, Any]
+    rules: ProtocolDefinition
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        """The document under the name it has on the wire."""
+        return self.document
+
+    def local_day(self, instant: datetime) -> date:
+        """Return the study day of an instant."""
+        return instant.astimezone(ZoneInfo(self.rules.study.time_zone)).date()
+
+
+@dataclass(frozen=True, slots=True)
+class VersionWithActivation:
+    """A version and the signature on it, if any."""
+
+    id: UUID
+    number: int
+    digest: str
+    summary: str
+    recorded_at: datetime
+    effective_from: date | None
+    activated_by: UUID | None
+
+
+async def active_protocol(
+    session: AsyncSession, study_id: UUID, at: datetime, past: datetime | None = None
+) -> ActiveProtocol:
+    """Return the version in force on the study day of `at`, as known at `past` (None is now).
+
+    Raises conflict when none is in force yet.
+    """
+    version = as_of(ProtocolVersion, study_id, past)
+    activation = as_of(ProtocolActivation, study_id, past)
+    zone = await session.scalar(select(Study.time_zone).where(Study.study_id == study_id))
+    day = at.astimezone(ZoneInfo(zone or "UTC")).date()
+    found = (
+        await session.execute(
+            select(version, activation.effective_from)
+            .join(
+                activation,
+                (activation.study_id == version.study_id)
+                & (activation.protocol_version_id == version.id),
+            )
+            .where(version.study_id == study_id, activation.effective_from <= day)
+            .order_by(activation.effective_from.desc(), version.number.desc())
+            .limit(1)
+        )
+    ).first()
+    if found is None:
+        raise conflict("no_protocol", "No protocol version is in force; activate one first.")
+    row, effective_from = found
+    return ActiveProtocol(
+        id=row.id,
+        number=row.number,
+        digest=row.digest,
+        effective_from=effective_from,
+        document=row.definition,
+        rules=stored_definition(row.definition),
+    )
+
+
+async def list_versions(session: AsyncSession, study_id: UUID) -> list[VersionWithActivation]:
+    """List all versions, oldest first, with their signatures."""
+    query = (
+        select(ProtocolVersion, ProtocolActivation)
+        .outerjoin(
+            ProtocolActivation,
+            (ProtocolActivation.study_id == ProtocolVersion.study_id)
+            & (ProtocolActivation.protocol_version_id == ProtocolVersion.id),
+        )
+        .where(ProtocolVersion.study_id == study_id)
+        .order_by(ProtocolVersion.number)
+    )
+    return [_with_activation(row, signed) for row, signed in await session.execute(query)]
+
+
+def _with_activation(
+    row: ProtocolVersion, signed: ProtocolActivation | None
+) -> VersionWithActivation:
+    return VersionWithActivation(
+        id=row.id,
+        number=row.number,
+        digest=row.digest,
+        summary=row.summary,
+        recorded_at=row.recorded_at,
+        effective_from=signed.effective_from if signed else None,
+        activated_by=signed.activated_by if signed else None,
+    )
+
+
+async def create_version(
+    session: AsyncSession, actor: Actor, document: dict[str, Any], summary: str
+) -> VersionWithActivation:
+    """Propose a new version; it has no effect until it is activated."""
+    rules = parse_definition(document)
+    if rules.study.key != actor.study_key:
+        raise invalid(
+            "other_study",
+            "The definition is for another study; its study.key must be this study's.",
+            "/body/definition/study/key",
+        )
+    latest = await session.scalar(
+        select(func.max(ProtocolVersion.number)).where(ProtocolVersion.study_id == actor.study_id)
+    )
+    row = ProtocolVersion(
+        study_id=actor.study_id,
+        id=new_id(),
+        number=(latest or 0) + 1,
+        definition=document,
+        digest=digest(document),
+        summary=summary,
+    )
+    session.add(row)
+    await session.flush()
+    return _with_activation(row, None)
+
+
+async def activate_version(
+    session: AsyncSession, actor: Actor, number: int, effective_from: date, reason: str
+) -> VersionWithActivation:
+    """Put a version into force from a study day on; a version is activated once."""
+    row = await session.scalar(
+        select(ProtocolVersion).where(
+            ProtocolVersion.study_id == actor.study_id, ProtocolVersion.number == number
+        )
+    )
+    if row is None:
+        raise not_found("protocol version")
+    signed = ProtocolActivation(
+        study_id=actor.study_id,
+        id=new_id(),
+        protocol_version_id=row.id,
+        effective_from=effective_from,
+        activated_by=actor.principal_id,
+        reason=reason,
+    )
+    session.add(signed)
+    await session.flush()
+    return _with_activation(row, signed)

@@ -1,0 +1,176 @@
+"""Studies: set up from a protocol definition, with the people who may enter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.ids import new_id
+from app.core.serialization import digest
+from app.domain.errors import conflict, forbidden
+from app.domain.vocabulary import CohortPhase, Role
+from app.models import (
+    Cohort,
+    Operation,
+    Principal,
+    ProtocolActivation,
+    ProtocolVersion,
+    RoleGrant,
+    Site,
+    Study,
+)
+from app.schemas.protocols import parse_definition
+from app.services.access import Area, Right, allows, grants_of
+
+SITE_CODE = "01"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who is to have roles in a study."""
+
+    issuer: str
+    subject: str
+    display_name: str
+    organisation: str
+    roles: tuple[Role, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NewStudy:
+    """What a study starts with: its protocol and the people; the first person sets it up."""
+
+    document: dict[str, Any]
+    effective_from: date
+    people: tuple[Person, ...]
+    site_name: str
+    request_id: str
+    reason: str
+
+
+async def list_studies(
+    session: AsyncSession, identity: tuple[str, str], now: datetime
+) -> Sequence[Study]:
+    """List the studies in which the identity holds a role."""
+    held = await grants_of(session, identity, None, now)
+    return list({study.study_id: study for study, _, _ in held}.values())
+
+
+async def create_study_by(
+    session: AsyncSession, identity: tuple[str, str], new: NewStudy, now: datetime
+) -> Study:
+    """Create a study on behalf of an administrator of another one, who gets its first grant."""
+    held = await grants_of(session, identity, None, now)
+    administrators = [
+        principal for _, principal, role in held if allows(role, Area.STUDY, Right.CREATE)
+    ]
+    if not administrators:
+        raise forbidden("role_not_allowed", "Only an administrator sets up a study.")
+    known = administrators[0]
+    person = Person(
+        known.issuer,
+        known.subject,
+        known.display_name,
+        known.organisation,
+        (Role.ADMINISTRATOR, Role.PRINCIPAL_INVESTIGATOR),
+    )
+    with_creator = NewStudy(
+        new.document, new.effective_from, (person, *new.people), new.site_name,
+        new.request_id, new.reason,
+    )  # fmt: skip
+    return await create_study(session, with_creator, now)
+
+
+async def create_study(session: AsyncSession, new: NewStudy, now: datetime) -> Study:
+    """Write a study with its site, people, first protocol version and first open cohort.
+
+    Raises invalid for a definition that does not fit and conflict for a key that is taken.
+    """
+    rules = parse_definition(new.document)
+    if await session.scalar(select(Study.study_id).where(Study.key == rules.study.key)):
+        raise conflict("study_exists", "A study with this key exists already.")
+    study = Study(
+        study_id=new_id(),
+        key=rules.study.key,
+        title=rules.study.title,
+        time_zone=rules.study.time_zone,
+    )
+    session.add(study)
+    await session.flush()
+    first = new.people[0]
+    operation = Operation(
+        study_id=study.study_id,
+        id=new_id(),
+        actor_id=None,
+        actor_name=first.display_name,
+        role=first.roles[0].value,
+        organisation=first.organisation,
+        command="create_study",
+        reason=new.reason,
+        request_id=new.request_id,
+    )
+    session.add(operation)
+    await session.flush()
+    await session.execute(
+        text("SELECT set_config('app.operation_id', :id, true)"), {"id": str(operation.id)}
+    )
+    session.add(Site(study_id=study.study_id, code=SITE_CODE, name=new.site_name))
+    principals = [await add_person(session, study, person, now) for person in new.people]
+    await _add_protocol(session, study, new, principals[0])
+    lowest = rules.dosing.levels[0].name
+    session.add(Cohort(study_id=study.study_id, dose_level=lowest, phase=CohortPhase.ESCALATION))
+    await session.flush()
+    return study
+
+
+async def add_person(
+    session: AsyncSession, study: Study, person: Person, now: datetime
+) -> Principal:
+    """Make a person known to a study and grant the roles from now on."""
+    principal = Principal(
+        study_id=study.study_id,
+        id=new_id(),
+        issuer=person.issuer,
+        subject=person.subject,
+        display_name=person.display_name,
+        organisation=person.organisation,
+    )
+    session.add(principal)
+    await session.flush()
+    session.add_all(
+        RoleGrant(study_id=study.study_id, principal_id=principal.id, role=role, valid_from=now)
+        for role in person.roles
+    )
+    await session.flush()
+    return principal
+
+
+async def _add_protocol(
+    session: AsyncSession, study: Study, new: NewStudy, signer: Principal
+) -> None:
+    """Write the first protocol version and put it into force."""
+    version = ProtocolVersion(
+        study_id=study.study_id,
+        id=new_id(),
+        number=1,
+        definition=new.document,
+        digest=digest(new.document),
+        summary="First version.",
+    )
+    session.add(version)
+    await session.flush()
+    session.add(
+        ProtocolActivation(
+            study_id=study.study_id,
+            protocol_version_id=version.id,
+            effective_from=new.effective_from,
+            activated_by=signer.id,
+            reason=new.reason,
+        )
+    )
+    await session.flush()

@@ -1,0 +1,135 @@
+"""Subjects: screened under the next number, changed with a reason, read with a derived status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.ids import new_id
+from app.domain.disposition import derive_status
+from app.domain.errors import invalid
+from app.domain.protocol import ProtocolDefinition
+from app.domain.vocabulary import SubjectStatus
+from app.models import Site, Study, Subject
+from app.services.access import Actor
+from app.services.evidence import Scope, SubjectEvidence, load_subjects
+from app.services.history import as_of, fetch, lock
+from app.services.paging import Page, PageRequest, page
+from app.services.protocols import active_protocol
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectWithStatus:
+    """A subject's row beside what follows from the records."""
+
+    row: Subject
+    status: SubjectStatus
+    dose_level: str | None
+
+    def __getattr__(self, name: str) -> Any:
+        """Show the row's own columns as the subject's."""
+        return getattr(self.row, name)
+
+
+async def lock_study(session: AsyncSession, study_id: UUID) -> None:
+    """Serialise what counts across the study; foreign-key checks go on beside it."""
+    await session.execute(
+        select(Study.study_id).where(Study.study_id == study_id).with_for_update(key_share=True)
+    )
+
+
+async def create_subject(
+    session: AsyncSession, actor: Actor, values: Mapping[str, Any], now: datetime
+) -> SubjectWithStatus:
+    """Register a subject for screening under the next number of the study."""
+    _check_days(values, now.astimezone(ZoneInfo(actor.time_zone)).date())
+    await lock_study(session, actor.study_id)
+    count = await session.scalar(
+        select(func.count()).select_from(Subject).where(Subject.study_id == actor.study_id)
+    )
+    site = await session.scalar(
+        select(Site.id).where(Site.study_id == actor.study_id).order_by(Site.id).limit(1)
+    )
+    row = Subject(
+        study_id=actor.study_id,
+        id=new_id(),
+        number=f"S-{(count or 0) + 1:03d}",
+        site_id=site,
+        **values,
+    )
+    session.add(row)
+    await session.flush()
+    return SubjectWithStatus(row, SubjectStatus.SCREENING, None)
+
+
+def _check_days(values: Mapping[str, Any], today: Any) -> None:
+    """Refuse days that cannot be: what happened lies in the past."""
+    for name in ("consent_date", "screening_date", "car_t_date", "allogeneic_transplant_date"):
+        day = values.get(name)
+        if day is not None and day > today:
+            raise invalid("future_date", f"{name} lies in the future.", f"/body/{name}")
+
+
+async def change_subject(
+    session: AsyncSession,
+    actor: Actor,
+    subject_id: UUID,
+    version: int,
+    values: Mapping[str, Any],
+    now: datetime,
+) -> SubjectWithStatus:
+    """Change the given fields of a subject; raise version_stale if somebody was faster."""
+    _check_days(values, now.astimezone(ZoneInfo(actor.time_zone)).date())
+    row = await lock(session, Subject, actor.study_id, subject_id, version)
+    for name, value in values.items():
+        setattr(row, name, value)
+    await session.flush()
+    return await read_subject(session, actor, subject_id, now, None)
+
+
+async def read_subject(
+    session: AsyncSession, actor: Actor, subject_id: UUID, at: datetime, past: datetime | None
+) -> SubjectWithStatus:
+    """Read one subject, now or as it was."""
+    row = await fetch(session, Subject, actor.study_id, subject_id, past)
+    protocol = await active_protocol(session, actor.study_id, at, past)
+    scope = Scope(actor.study_id, ZoneInfo(actor.time_zone), past, subject_id)
+    (evidence,) = await load_subjects(session, scope)
+    return with_status(row, evidence, protocol.rules)
+
+
+async def list_subjects(
+    session: AsyncSession, actor: Actor, wanted: PageRequest, at: datetime
+) -> Page:
+    """List a page of subjects in the order of their numbers."""
+    entity = as_of(Subject, actor.study_id, wanted.moment)
+    query = select(entity).where(entity.study_id == actor.study_id)
+    found = await page(session, query, entity.id, wanted)
+    protocol = await active_protocol(session, actor.study_id, at, wanted.moment)
+    scope = Scope(actor.study_id, ZoneInfo(actor.time_zone), wanted.moment)
+    evidence = {item.subject_id: item for item in await load_subjects(session, scope)}
+    return Page(
+        [with_status(row, evidence[row.id], protocol.rules) for row in found.items], found.next
+    )
+
+
+def with_status(
+    row: Subject, evidence: SubjectEvidence, rules: ProtocolDefinition
+) -> SubjectWithStatus:
+    """Put the derived status beside a row."""
+    level = evidence.place.dose_level if evidence.place else None
+    return SubjectWithStatus(row, status_of(evidence, rules), level)
+
+
+def status_of(evidence: SubjectEvidence, rules: ProtocolDefinition) -> SubjectStatus:
+    """Derive where a subject stands."""
+    place = evidence.place
+    planned = rules.dosing.level(place.dose_level).planned_infusions if place else 0
+    return derive_status(place is not None, evidence.infusions, planned, evidence.dispositions)

@@ -1,0 +1,219 @@
+"""Answers of people: what they decide, what needs a reason, and what never opens the door."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from app.domain.eligibility import Verdict
+from app.domain.eligibility_answers import needs_reason
+from app.domain.eligibility_evidence import EligibilityFacts, FlagCode
+from app.domain.eligibility_rules import Criterion, EligibilityRules, Outcome
+from app.domain.facts import Attestation
+from app.domain.vocabulary import AssessmentKind, Finding
+from app.protocols import read_definition
+from tests.domain.eligible_subject import (
+    ELIGIBLE,
+    LATER,
+    ZONE,
+    answer,
+    assessment,
+    criterion,
+    judged,
+    lab,
+    rules,
+    with_answers,
+    with_assessment,
+    with_lab,
+    with_subject,
+    without_labs,
+)
+
+FAILED_CREATININE = with_lab(lab("CREA", "150", uln="100"))
+NO_CREATININE = without_labs("CREA")
+
+
+def _answered(facts: EligibilityFacts, given: Attestation) -> tuple[Outcome, list[FlagCode]]:
+    changed = with_answers(given, facts=facts)
+    flags = [flag.code for flag in judged(changed).flags if flag.criterion == given.criterion]
+    return criterion(changed, given.criterion).outcome, flags
+
+
+def test_the_latest_answer_counts():
+    """A later answer replaces an earlier one, in whatever order they are stored."""
+    early, late = answer("E10", True), answer("E10", False, at=LATER + timedelta(hours=1))
+    for both in ((early, late), (late, early)):
+        result = criterion(with_answers(*both), "E10")
+        assert (result.outcome, result.attestation) == (Outcome.NOT_MET, late)
+
+
+def test_an_unanswered_question_asks_for_a_person():
+    """Without an answer an attested criterion is unknown and says who has to act."""
+    result = criterion(replace(ELIGIBLE, attestations=()), "E10")
+    assert (result.outcome, result.permits_entry) == (Outcome.UNKNOWN, None)
+    assert result.note == "A person has to answer this."
+
+
+def test_a_contradiction_with_a_reason_is_applied_and_shown():
+    """Both the computed outcome and the person's answer stay visible, and a flag is raised."""
+    facts = with_answers(answer("E4", False, reason="sample haemolysed"), facts=FAILED_CREATININE)
+    result = criterion(facts, "E4")
+    assert (result.computed_outcome, result.outcome) == (Outcome.MET, Outcome.NOT_MET)
+    assert result.attestation is not None
+    assert result.attestation.reason == "sample haemolysed"
+    assert result.evidence[-1] == result.attestation.id
+    verdict = judged(facts)
+    assert verdict.verdict is Verdict.ELIGIBLE
+    assert [(flag.code, flag.criterion) for flag in verdict.flags] == [
+        (FlagCode.CONTRADICTED, "E4")
+    ]
+
+
+@pytest.mark.parametrize("reason", [None, "", "  "])
+def test_a_contradiction_without_a_reason_never_lets_in(reason):
+    """The computed exclusion stands, and the attempt is flagged."""
+    outcome, flags = _answered(FAILED_CREATININE, answer("E4", False, reason=reason))
+    assert outcome is Outcome.MET
+    assert flags == [FlagCode.CONTRADICTION_WITHOUT_REASON]
+
+
+def test_an_objection_without_a_reason_leaves_the_criterion_open():
+    """Somebody who says that the subject must stay out is not overruled silently."""
+    outcome, flags = _answered(ELIGIBLE, answer("E4", True))
+    assert outcome is Outcome.UNKNOWN
+    assert flags == [FlagCode.CONTRADICTION_WITHOUT_REASON]
+
+
+def test_missing_data_can_be_answered_with_a_reason_only():
+    """For a computed criterion a person may stand in for the data, but must say why."""
+    assert _answered(NO_CREATININE, answer("E4", False)) == (
+        Outcome.UNKNOWN,
+        [FlagCode.CONTRADICTION_WITHOUT_REASON],
+    )
+    assert _answered(NO_CREATININE, answer("E4", False, reason="measured elsewhere")) == (
+        Outcome.NOT_MET,
+        [FlagCode.ANSWERED_WITHOUT_DATA],
+    )
+
+
+def test_a_contradiction_does_not_outlive_newer_facts():
+    """A result collected after the contradiction was not known to the person: it stands."""
+    given = answer("E4", False, reason="haemolysed", at=datetime(2026, 3, 8, 9, tzinfo=ZONE))
+    assert _answered(FAILED_CREATININE, given) == (Outcome.NOT_MET, [FlagCode.CONTRADICTED])
+    newer = with_lab(lab("CREA", "400", uln="100", hour=10))
+    assert _answered(newer, given) == (Outcome.MET, [FlagCode.CONTRADICTION_OUTDATED])
+
+
+def test_agreement_changes_nothing():
+    """An answer that repeats the computed outcome needs no reason and raises no flag."""
+    assert _answered(FAILED_CREATININE, answer("E4", True)) == (Outcome.MET, [])
+
+
+def test_a_positive_test_needs_a_reason_to_be_overruled():
+    """E3e: a person's unreasoned 'no viremia' does not stand against a positive PCR."""
+    positive = with_lab(lab("CMV_DNA", finding=Finding.POSITIVE))
+    assert criterion(positive, "E3e").outcome is Outcome.MET
+    result = judged(positive)
+    assert result.failed == ("E3e",)
+    assert result.flags[0].code is FlagCode.CONTRADICTION_WITHOUT_REASON
+
+
+def test_what_does_not_concern_the_subject_agrees_with_a_harmless_answer():
+    """'No' to an item that is not applicable changes nothing; 'yes' opens the question."""
+    without = with_subject(allogeneic_transplant_day=None, had_allogeneic_transplant=False)
+    assert _answered(without, answer("E13c", False)) == (Outcome.NOT_APPLICABLE, [])
+    assert _answered(without, answer("E13c", True)) == (
+        Outcome.UNKNOWN,
+        [FlagCode.CONTRADICTION_WITHOUT_REASON],
+    )
+    assert _answered(without, answer("E13c", True, reason="seen in the old file")) == (
+        Outcome.MET,
+        [FlagCode.CONTRADICTED],
+    )
+
+
+def test_a_coded_class_settles_what_nobody_examined():
+    """E9d: without a recorded NYHA class a person's answer suffices, without a reason."""
+    facts = with_assessment(
+        assessment(AssessmentKind.PHYSICAL_EXAMINATION, fev1_percent_predicted=81)
+    )
+    assert _answered(facts, answer("E9d", False)) == (Outcome.NOT_MET, [])
+
+
+@pytest.mark.parametrize(("day", "early"), [(2, True), (3, False)])
+def test_an_answer_about_the_last_week_should_fall_into_it(day, early):
+    """E3: an answer given before the week that it speaks about is remarked, not discarded."""
+    given = answer("E3b", False, at=datetime(2026, 3, day, 12, tzinfo=ZONE))
+    outcome, flags = _answered(ELIGIBLE, given)
+    assert outcome is Outcome.NOT_MET
+    assert flags == ([FlagCode.ANSWER_BEFORE_WINDOW] if early else [])
+
+
+def test_answers_to_unknown_criteria_are_ignored():
+    """An answer to something that this version does not ask changes nothing."""
+    assert judged(with_answers(answer("E99", True))) == judged(ELIGIBLE)
+    assert rules().criterion("E99") is None
+
+
+@pytest.mark.parametrize(
+    ("id_", "computed", "met", "expected"),
+    [
+        ("E4", Outcome.MET, False, True),
+        ("E4", Outcome.MET, True, False),
+        ("E4", Outcome.UNKNOWN, False, True),
+        ("E10", Outcome.UNKNOWN, True, False),
+        ("E13c", Outcome.NOT_APPLICABLE, True, True),
+        ("E13c", Outcome.NOT_APPLICABLE, False, False),
+        ("I7", Outcome.NOT_APPLICABLE, False, True),
+    ],
+)
+def test_when_a_reason_is_needed(id_, computed, met, expected):
+    """A reason is needed against a computed outcome, and in place of missing data."""
+    asked = rules().criterion(id_)
+    assert asked is not None
+    assert needs_reason(asked, computed, met) is expected
+
+
+def _refused(change) -> str:
+    document = read_definition("NCT07212335", 1)["eligibility"]
+    change(document)
+    with pytest.raises(ValidationError) as error:
+        TypeAdapter(EligibilityRules).validate_python(document)
+    return str(error.value)
+
+
+def test_contradictory_definitions_are_refused():
+    """Missing windows, doubled ids and unanswerable items do not load."""
+    assert "every window needs its days" in _refused(lambda d: d["windows"].pop("infection"))
+    assert "criterion ids must differ" in _refused(lambda d: d["criteria"].append(d["criteria"][0]))
+    assert "nobody could ever answer it" in _refused(
+        lambda d: d["criteria"][5].update(person_may_answer=False)
+    )
+    assert "cannot start after its anchor" in _refused(
+        lambda d: d["windows"]["screening"].update(days_before=-1)
+    )
+
+
+@pytest.mark.parametrize(
+    ("id_", "change", "message"),
+    [
+        ("E9g", {"assessment": "ecog"}, "ecog has no fev1_percent_predicted"),
+        ("E9g", {"assessment": "vital_signs"}, "vital_signs has no fev1_percent_predicted"),
+        ("E2b", {"key": "score"}, "bone_marrow has no score"),
+        (
+            "E11a",
+            {"tests": [{"analyte": "HIV_AGAB", "screen_key": "score", "sense": "detected"}]},
+            "an infection screen has no score",
+        ),
+    ],
+)
+def test_rules_name_only_keys_that_exist(id_, change, message):
+    """A rule that reads a key which its kind of assessment lacks does not load."""
+    document = read_definition("NCT07212335", 1)["eligibility"]
+    block = next(each for each in document["criteria"] if each["id"] == id_)
+    block["rule"].update(change)
+    with pytest.raises(ValidationError, match=message):
+        TypeAdapter(Criterion).validate_python(block)
