@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from app.core.clock import Clock, system_clock
 from app.core.config import Settings
@@ -41,7 +42,6 @@ def create_app(
         redoc_url=None,
         openapi_url="/openapi.json",
         generate_unique_id_function=operation_id,
-        max_body_size=settings.body_limit_bytes,
     )
     app.state.settings = settings
     app.state.database = database
@@ -51,6 +51,8 @@ def create_app(
         app.include_router(router, prefix=prefix)
     problems.install(app)
     openapi.install(app)
+    # Inside the surroundings, which turn its plain refusal into a problem document.
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.body_limit_bytes)
     app.add_middleware(Surroundings)
     return app
 

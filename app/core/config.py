@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -16,10 +17,13 @@ class Environment(StrEnum):
     PRODUCTION = "production"
 
 
+LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)]
+
+
 class Settings(BaseSettings):
     """Every setting of the service; the environment variable has the field's name in capitals."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
     environment: Environment = Environment.DEVELOPMENT
     host: str = "127.0.0.1"
@@ -32,7 +36,7 @@ class Settings(BaseSettings):
     token_jwks: str | None = None
     body_limit_bytes: int = Field(default=1_000_000, ge=1_000)
     bulk_body_limit_bytes: int = Field(default=10_000_000, ge=1_000)
-    log_level: str = "INFO"
+    log_level: LogLevel = "INFO"
 
     @model_validator(mode="after")
     def _complete(self) -> Settings:

@@ -28,8 +28,11 @@ POOL_TIMEOUT_SECONDS = 2
 
 
 def async_url(database_url: str) -> URL:
-    """Turn any PostgreSQL URL into one for asyncpg."""
-    return make_url(database_url).set(drivername="postgresql+asyncpg")
+    """Turn any PostgreSQL URL into one for asyncpg, which calls libpq's `sslmode` `ssl`."""
+    url = make_url(database_url).set(drivername="postgresql+asyncpg")
+    if "sslmode" in url.query:
+        url = url.update_query_dict({"ssl": url.query["sslmode"]})
+    return url.difference_update_query(["sslmode"])
 
 
 class Database:

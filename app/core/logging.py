@@ -8,6 +8,23 @@ import sys
 import structlog
 
 
+class LibraryRecords(logging.Handler):
+    """Writes what libraries log as events, without arguments and tracebacks.
+
+    Both can hold what a request or a database said, hence a patient's values.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record: its fixed words, where it comes from, and the kind of error."""
+        error = record.exc_info[0] if record.exc_info else None
+        log.log(
+            record.levelno,
+            str(record.msg).strip(),
+            logger=record.name,
+            **({"error": error.__name__} if error else {}),
+        )
+
+
 def configure_logging(level: str) -> None:
     """Send this service's events as JSON and keep the libraries quiet."""
     structlog.configure(
@@ -22,9 +39,7 @@ def configure_logging(level: str) -> None:
         ),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    # These write URLs and statement parameters at INFO, which may hold identifiers.
-    for name in ("httpx", "sqlalchemy", "asyncpg", "uvicorn.access"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.basicConfig(level=logging.WARNING, handlers=[LibraryRecords()], force=True)
 
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()

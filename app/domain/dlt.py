@@ -218,7 +218,7 @@ def _reasons(
 ) -> tuple[CandidateReason, ...]:
     """Collect why the event must be adjudicated; empty when it need not be."""
     reasons = []
-    if _falls_in_window(event, observed):
+    if falls_in_window(event, observed):
         if (
             event.grade >= rules.min_grade
             and rules.relatedness.holds(event.causality)
@@ -232,7 +232,7 @@ def _reasons(
     return tuple(reasons)
 
 
-def _falls_in_window(event: AdverseEvent, observed: DltWindow) -> bool:
+def falls_in_window(event: AdverseEvent, observed: DltWindow) -> bool:
     """Tell whether the event began, or may have worsened, in the window.
 
     Days decide, not times: onset times are often unknown, and a doubtful event of the infusion

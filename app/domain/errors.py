@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -41,6 +41,11 @@ class DomainError(Exception):
         self.code = code
         self.message = message
         self.reasons = reasons
+
+    def below(self, part: str) -> DomainError:
+        """Return this refusal with its pointers below a part of the request, such as /body."""
+        moved = (replace(reason, pointer=part + reason.pointer) for reason in self.reasons)
+        return DomainError(self.kind, self.code, self.message, tuple(moved))
 
 
 def invalid(code: str, message: str, pointer: str = "") -> DomainError:

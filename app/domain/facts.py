@@ -107,6 +107,7 @@ class Infusion:
     premedication_given_at: datetime | None = None
     premedication_dose_mg: Decimal | None = None
     cancelled: bool = False
+    version: int = 1
 
     @property
     def given(self) -> bool:

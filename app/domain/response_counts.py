@@ -9,7 +9,7 @@ from decimal import Decimal
 from itertools import groupby
 
 from app.domain.facts import LabResult
-from app.domain.quantities import Comparator, Measurement, all_of, negate
+from app.domain.quantities import Comparator, Measurement, all_of, any_of, negate
 from app.domain.response_flags import (
     Exposures,
     Flag,
@@ -18,7 +18,7 @@ from app.domain.response_flags import (
     merge_flags,
     transfused_within,
 )
-from app.domain.response_rules import LineageCriteria, ResponseRules, SameDayRule
+from app.domain.response_rules import Criterion, LineageCriteria, ResponseRules, SameDayRule
 from app.domain.response_treatment import Treatment
 from app.domain.vocabulary import USABLE_LAB_STATUSES
 
@@ -56,6 +56,12 @@ class LineageTest:
     pr: bool | None
     evidence: tuple[str, ...]
     flags: tuple[Flag, ...]
+
+    def meets(self, criterion: Criterion) -> bool | None:
+        """Tell whether this date meets a criterion; None if the data cannot tell."""
+        if criterion is Criterion.OR:
+            return any_of((self.cr, self.pr))
+        return self.cr if criterion is Criterion.CR else self.pr
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,9 +9,10 @@ from datetime import date
 from app.domain.facts import Transfusion
 from app.domain.quantities import all_of, any_of
 from app.domain.response_counts import LineageTest
-from app.domain.response_episodes import Course, Criterion, Mark, Strand, find_course, merge_ids
+from app.domain.response_episodes import Course, Mark, Strand, find_course, merge_ids
 from app.domain.response_flags import merge_flags
 from app.domain.response_rules import (
+    Criterion,
     LineageCriteria,
     LineageRule,
     ResponseRules,
@@ -54,21 +55,68 @@ def find_courses(timeline: Timeline, rules: ResponseRules) -> Courses:
     """Read every criterion over a subject's tests under one set of rules."""
     lineages = tuple(_lineage_courses(entry, timeline, rules) for entry in timeline.lineages)
     counted = tuple(entry for entry in lineages if entry.counts)
-    partial = tuple(entry.pr for entry in counted)
-    if not rules.same_lineage:
-        marks = tuple(_partial_marks(counted, timeline.test_days))
-        partial = (_subject_course(Criterion.PR, marks, timeline, rules),)
-    complete_marks = tuple(_complete_marks(lineages, timeline.test_days))
+    if rules.same_lineage:
+        partial = tuple(entry.pr for entry in counted)
+    else:
+        entries = tuple(entry.timeline for entry in counted)
+        marks = tuple(_any_partial(entries, timeline.test_days))
+        partial = (_course(Criterion.PR, entries, marks, timeline, rules),)
+    marks = tuple(_all_complete(timeline.lineages, timeline.test_days))
     return Courses(
         lineages=lineages,
-        complete=_subject_course(Criterion.CR, complete_marks, timeline, rules),
+        complete=_course(Criterion.CR, timeline.lineages, marks, timeline, rules),
         partial=partial,
         partial_elsewhere=tuple(entry.pr for entry in lineages if not entry.counts),
     )
 
 
-def _open_on(timeline: Timeline) -> date | None:
-    return timeline.as_of_day if timeline.observation_end is None else None
+def _lineage_courses(
+    lineage: LineageTimeline, timeline: Timeline, rules: ResponseRules
+) -> LineageCourses:
+    def course(criterion: Criterion) -> Course:
+        marks = tuple(
+            Mark(test.day, test.meets(criterion), test.evidence, test.flags)
+            for test in lineage.tests
+        )
+        return _course(criterion, (lineage,), marks, timeline, rules)
+
+    below_cr = lineage.baseline is not None and lineage.baseline.evaluable is True
+    return LineageCourses(
+        timeline=lineage,
+        counts=rules.lineage_rule is LineageRule.ALL or below_cr,
+        cr=course(Criterion.CR),
+        pr=course(Criterion.PR),
+        response=course(Criterion.OR),
+    )
+
+
+def _course(
+    criterion: Criterion,
+    lineages: tuple[LineageTimeline, ...],
+    marks: tuple[Mark, ...],
+    timeline: Timeline,
+    rules: ResponseRules,
+) -> Course:
+    """Find the course of one lineage, or of the whole subject if there are several.
+
+    CR stands on its own value; an increase also rests on the baselines and their flags.
+    """
+    single = lineages[0].criteria if len(lineages) == 1 else None
+    baselines = [
+        entry.baseline
+        for entry in lineages
+        if entry.baseline is not None and criterion is not Criterion.CR
+    ]
+    strand = Strand(
+        criterion=criterion,
+        lineage=None if single is None else single.lineage,
+        marks=marks,
+        evidence=merge_ids(entry.evidence for entry in baselines),
+        flags=merge_flags(entry.flags for entry in baselines),
+        transfusions=_blocking(timeline, single, rules),
+        open_on=timeline.as_of_day if timeline.observation_end is None else None,
+    )
+    return find_course(strand, rules)
 
 
 def _blocking(
@@ -81,95 +129,38 @@ def _blocking(
     return tuple(entry for entry in timeline.transfusions if entry.product in products)
 
 
-def _subject_course(
-    criterion: Criterion, marks: tuple[Mark, ...], timeline: Timeline, rules: ResponseRules
-) -> Course:
-    strand = Strand(
-        criterion=criterion,
-        lineage=None,
-        marks=marks,
-        transfusions=_blocking(timeline, None, rules),
-        open_on=_open_on(timeline),
-    )
-    return find_course(strand, rules)
-
-
-def _lineage_courses(
-    lineage: LineageTimeline, timeline: Timeline, rules: ResponseRules
-) -> LineageCourses:
-    transfusions = _blocking(timeline, lineage.criteria, rules)
-
-    def course(criterion: Criterion) -> Course:
-        strand = Strand(
-            criterion=criterion,
-            lineage=lineage.criteria.lineage,
-            marks=tuple(_mark(criterion, test, lineage) for test in lineage.tests),
-            transfusions=transfusions,
-            open_on=_open_on(timeline),
-        )
-        return find_course(strand, rules)
-
-    below_cr = lineage.baseline is not None and lineage.baseline.evaluable is True
-    return LineageCourses(
-        timeline=lineage,
-        counts=rules.lineage_rule is LineageRule.ALL or below_cr,
-        cr=course(Criterion.CR),
-        pr=course(Criterion.PR),
-        response=course(Criterion.OR),
-    )
-
-
-def _mark(criterion: Criterion, test: LineageTest, lineage: LineageTimeline) -> Mark:
-    """See a test by one criterion; an increase also rests on the baseline and its flags."""
-    if criterion is Criterion.CR:
-        return Mark(test.day, test.cr, test.evidence, test.flags)
-    met = test.pr if criterion is Criterion.PR else any_of((test.cr, test.pr))
-    if lineage.baseline is None:
-        return Mark(test.day, met, test.evidence, test.flags)
-    baseline = lineage.baseline
-    return Mark(
-        test.day,
-        met,
-        merge_ids((baseline.evidence, test.evidence)),
-        merge_flags((baseline.flags, test.flags)),
-    )
-
-
 def _panels(
-    lineages: tuple[LineageCourses, ...], days: Iterable[date]
-) -> Iterator[tuple[date, list[tuple[LineageTest, LineageTimeline]]]]:
+    lineages: tuple[LineageTimeline, ...], days: Iterable[date]
+) -> Iterator[tuple[date, list[LineageTest]]]:
     """Give each day with its tests of these lineages."""
-    by_day = [({test.day: test for test in x.timeline.tests}, x.timeline) for x in lineages]
+    by_day = [{test.day: test for test in entry.tests} for entry in lineages]
     for day in days:
-        yield day, [(tests[day], timeline) for tests, timeline in by_day if day in tests]
+        yield day, [tests[day] for tests in by_day if day in tests]
 
 
-def _complete_marks(lineages: tuple[LineageCourses, ...], days: Iterable[date]) -> Iterator[Mark]:
+def _all_complete(lineages: tuple[LineageTimeline, ...], days: Iterable[date]) -> Iterator[Mark]:
     """See panels by CR of all lineages (C12).
 
     An incomplete panel breaks when a value in it is not met; otherwise it is skipped.
     """
     for day, panel in _panels(lineages, days):
-        met = all_of(test.cr for test, _ in panel)
+        met = all_of(test.cr for test in panel)
         if met is not True or len(panel) == len(lineages):
-            yield Mark(
-                day,
-                met,
-                merge_ids(test.evidence for test, _ in panel),
-                merge_flags(test.flags for test, _ in panel),
-            )
+            yield _panel_mark(day, met, panel)
 
 
-def _partial_marks(lineages: tuple[LineageCourses, ...], days: Iterable[date]) -> Iterator[Mark]:
-    """See panels by PR of whichever counted lineage; an incomplete panel without PR is skipped."""
+def _any_partial(lineages: tuple[LineageTimeline, ...], days: Iterable[date]) -> Iterator[Mark]:
+    """See panels by PR of whichever lineage; an incomplete panel without PR is skipped."""
     for day, panel in _panels(lineages, days):
-        seen = [_mark(Criterion.PR, test, timeline) for test, timeline in panel]
-        met = any_of(mark.met for mark in seen)
-        deciding = [mark for mark in seen if mark.met] or seen
+        met = any_of(test.pr for test in panel)
         if met or len(panel) == len(lineages):
-            yield Mark(
-                day,
-                met,
-                merge_ids(mark.evidence for mark in deciding),
-                merge_flags(mark.flags for mark in deciding),
-            )
+            yield _panel_mark(day, met, [test for test in panel if test.pr] or panel)
+
+
+def _panel_mark(day: date, met: bool | None, tests: list[LineageTest]) -> Mark:
+    return Mark(
+        day,
+        met,
+        merge_ids(test.evidence for test in tests),
+        merge_flags(test.flags for test in tests),
+    )

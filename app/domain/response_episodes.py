@@ -13,16 +13,8 @@ from enum import StrEnum
 
 from app.domain.facts import Transfusion
 from app.domain.response_flags import Flag, merge_flags, transfused_within
-from app.domain.response_rules import ResponseDate, ResponseRules
+from app.domain.response_rules import Criterion, ResponseDate, ResponseRules
 from app.domain.vocabulary import Lineage
-
-
-class Criterion(StrEnum):
-    """What the tests of an episode meet: CR, PR, or either of them at each test."""
-
-    CR = "cr"
-    PR = "pr"
-    OR = "or"
 
 
 class EndReason(StrEnum):
@@ -90,12 +82,15 @@ class Course:
 class Strand:
     """What a course is read from: tests by day, and the transfusions that block it by time.
 
+    Every mark also rests on `evidence` and is doubtful by `flags`, such as those of a baseline.
     `open_on` is the day up to which all is known while another test may come; None if none can.
     """
 
     criterion: Criterion
     lineage: Lineage | None
     marks: tuple[Mark, ...]
+    evidence: tuple[str, ...]
+    flags: tuple[Flag, ...]
     transfusions: tuple[Transfusion, ...]
     open_on: date | None
 
@@ -161,7 +156,7 @@ def _pending(strand: Strand, position: int, rules: ResponseRules) -> PendingConf
     return PendingConfirmation(
         first_test_day=first.day,
         start_day=first.day if dates_from_first else None,
-        evidence=first.evidence,
+        evidence=merge_ids((strand.evidence, first.evidence)),
     )
 
 
@@ -185,9 +180,9 @@ def _episode(strand: Strand, position: int, confirming: int, rules: ResponseRule
         confirmed_day=pair[1].day,
         end_day=end_day,
         end_reason=end_reason,
-        evidence=merge_ids(mark.evidence for mark in pair),
+        evidence=merge_ids((strand.evidence, *(mark.evidence for mark in pair))),
         end_evidence=end_evidence,
-        flags=merge_flags(mark.flags for mark in pair),
+        flags=merge_flags((strand.flags, *(mark.flags for mark in pair))),
         rule=f"response.episode.{strand.criterion}",
     )
 
@@ -205,7 +200,7 @@ def _find_end(
         return None, None, ()
     undetermined = failed.met is None
     reason = EndReason.UNDETERMINED_VALUE if undetermined else EndReason.BELOW_CRITERIA
-    return failed.day, reason, failed.evidence
+    return failed.day, reason, merge_ids((strand.evidence, failed.evidence))
 
 
 def merge_ids(groups: Iterable[tuple[str, ...]]) -> tuple[str, ...]:

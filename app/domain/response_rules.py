@@ -10,6 +10,14 @@ from app.domain.rules import rule_set
 from app.domain.vocabulary import DispositionEvent, Lineage, MedicationClass, TransfusionProduct
 
 
+class Criterion(StrEnum):
+    """What the tests of an episode meet: CR, PR, or either of them at each test."""
+
+    CR = "cr"
+    PR = "pr"
+    OR = "or"
+
+
 class WeekMode(StrEnum):
     """How a week is read: the state at that visit, or any response begun by then (C7)."""
 

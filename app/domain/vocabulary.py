@@ -91,6 +91,15 @@ class TransfusionProduct(StrEnum):
     PLASMA = "plasma"
 
 
+class BagStatus(StrEnum):
+    """Where a bag of product is in its life; infused and discarded are final."""
+
+    AVAILABLE = "available"
+    ALLOCATED = "allocated"
+    INFUSED = "infused"
+    DISCARDED = "discarded"
+
+
 class MedicationClass(StrEnum):
     """Classes of concomitant medication that the rules look at."""
 

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.domain.vocabulary import BagStatus
 from app.models.base import Record, choice, scoped
-
-
-class BagStatus(StrEnum):
-    """Where a bag is in its life; infused and discarded are final."""
-
-    AVAILABLE = "available"
-    ALLOCATED = "allocated"
-    INFUSED = "infused"
-    DISCARDED = "discarded"
 
 
 class ProductLot(Record):

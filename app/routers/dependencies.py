@@ -111,9 +111,9 @@ def permit(area: Area, right: Right) -> Callable[..., Coroutine[Any, Any, Actor]
 
 
 async def stated_reason(request: Request) -> str | None:
-    """Return the `reason` of the body for the trail; the body's schema checks it."""
+    """Return the body's `reason` or `rationale` for the trail; the body's schema checks it."""
     body = await request.json() if await request.body() else None
-    reason = body.get("reason") if isinstance(body, dict) else None
+    reason = body.get("reason", body.get("rationale")) if isinstance(body, dict) else None
     return reason if isinstance(reason, str) and reason.strip() else None
 
 

@@ -8,11 +8,15 @@ from __future__ import annotations
 from time import perf_counter
 
 from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.ids import new_id
 from app.core.logging import log
 from app.core.telemetry import DURATION, REQUESTS
+from app.routers import problems
+
+TOO_LARGE = 413
 
 SAFE_HEADERS = {
     "Cache-Control": "no-store",
@@ -34,22 +38,37 @@ class Surroundings:
             return
         scope["request_id"] = str(new_id())
         started = perf_counter()
-        status = 500
-
-        async def answer(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-ID"] = scope["request_id"]
-                for name, value in SAFE_HEADERS.items():
-                    headers.setdefault(name, value)
-            await send(message)
-
+        exchange = _Exchange(scope, receive, send)
         try:
-            await self.app(scope, receive, answer)
+            await self.app(scope, receive, exchange.answer)
         finally:
-            _observe(scope, status, perf_counter() - started)
+            _observe(scope, exchange.status, perf_counter() - started)
+
+
+class _Exchange:
+    """One answer on its way out."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope, self.receive, self.send = scope, receive, send
+        self.status = 500
+
+    async def answer(self, message: Message) -> None:
+        """Pass the answer on; a body limit's plain 413 goes out as a problem document."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            if self.status == TOO_LARGE:
+                refusal = problems.body_too_large(Request(self.scope))
+                await refusal(self.scope, self.receive, self._decorate)
+        if self.status != TOO_LARGE:
+            await self._decorate(message)
+
+    async def _decorate(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-ID"] = self.scope["request_id"]
+            for name, value in SAFE_HEADERS.items():
+                headers.setdefault(name, value)
+        await self.send(message)
 
 
 def _observe(scope: Scope, status: int, seconds: float) -> None:

@@ -129,6 +129,11 @@ async def _http(request: Request, error: Exception) -> Response:
     return response
 
 
+def body_too_large(request: Request) -> Response:
+    """Answer a body beyond the limit, which is refused before any endpoint is reached."""
+    return problem(request, 413, *_HTTP[413])
+
+
 async def _validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     found = error.errors()

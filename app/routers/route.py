@@ -55,7 +55,7 @@ class TrialRoute(APIRoute):
                 authenticate(strict)
                 check_parameters(strict, known)
                 if reads_body:
-                    strict.check_media_type()
+                    await strict.check_body()
                 return conditional(strict, await _transact(strict, handler))
             except _HANDLED:
                 raise

@@ -35,13 +35,18 @@ class StrictRequest(Request):
             self._json = parse(await self.body())
         return self._json
 
-    def check_media_type(self) -> None:
-        """Refuse a body that does not call itself plain, uncompressed JSON."""
+    async def check_body(self) -> None:
+        """Read the body ahead of the framework, which would hide why it cannot be read.
+
+        Raises UnsupportedBody unless it calls itself plain, uncompressed JSON.
+        """
         media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type != "application/json":
             raise UnsupportedBody("Send the body as application/json.")
         if self.headers.get("content-encoding", "identity").lower() != "identity":
             raise UnsupportedBody("Send the body without a content encoding.")
+        if await self.body():
+            await self.json()
 
 
 def parse(body: bytes) -> Any:

@@ -59,10 +59,10 @@ MATRIX: dict[Area, dict[Role, str]] = {
     Area.PROTOCOL: dict.fromkeys(Role, "R") | {_PI: "RS", _DM: "RC", _LIS: ""},
     Area.REFERENCE: dict.fromkeys(Role, "R"),
     Area.SCREENING: {
-        _PI: "RCUS", _SUB: "RS", _CRC: "RCU", _DM: "R", _CRA: "R", _AUDITOR: "R",
+        _PI: "RCUS", _SUB: "RCUS", _CRC: "RCU", _DM: "R", _CRA: "R", _AUDITOR: "R",
     },
     Area.COHORT: {
-        _PI: "RS", _SUB: "RC", _CRC: "RC", _DM: "R", _CRA: "R", _CELL: "R", _DMC: "R",
+        _PI: "RCS", _SUB: "RC", _CRC: "RC", _DM: "R", _CRA: "R", _CELL: "R", _DMC: "R",
         _AUDITOR: "R",
     },
     Area.DOSE_ORDER: {

@@ -1,12 +1,21 @@
-"""The fixture people of development: one for every role, two for the committee."""
+"""The study of development and its fixture people: one for every role, two for the committee."""
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.ids import new_id
 from app.core.security import DEVELOPMENT_ISSUER
 from app.domain.vocabulary import Role
-from app.services.studies import Person
+from app.models import Study
+from app.services.studies import SHIPPED_STUDY, Person, create_study, shipped_study
 
 _ORGANISATION = "Development"
+# Two services that start at once load the study once; the number only has to be our own.
+_LOADING = 7_212_335
 
 
 def fixture_subject(role: Role, second: bool = False) -> str:
@@ -24,3 +33,13 @@ def fixture_people() -> tuple[Person, ...]:
 def _person(role: Role, subject: str) -> Person:
     name = subject.replace("_", " ").replace("-", " ").capitalize()
     return Person(DEVELOPMENT_ISSUER, subject, f"{name} (development)", _ORGANISATION, (role,))
+
+
+async def load_study(session: AsyncSession, now: datetime) -> bool:
+    """Load the shipped study with the fixture people; tell whether it was not there before."""
+    await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOADING})
+    if await session.scalar(select(Study.study_id).where(Study.key == SHIPPED_STUDY)):
+        return False
+    new = shipped_study(fixture_people(), str(new_id()), "Study loaded for development.")
+    await create_study(session, new, now)
+    return True

@@ -6,7 +6,7 @@ Rules count study days, so every instant also gets its calendar day in the study
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, TypeVar
@@ -46,6 +46,7 @@ class Place:
     dose_level: str
     phase: CohortPhase
     slot: int
+    replaces_id: UUID | None
     day: date
 
 
@@ -80,6 +81,16 @@ class Scope:
 
 Row = TypeVar("Row", bound=StudyRecord)
 
+OWN_TABLES: tuple[type[StudyRecord], ...] = (
+    Infusion,
+    LabResult,
+    Transfusion,
+    ConcomitantMedication,
+    Assessment,
+    Attestation,
+    Disposition,
+)
+
 
 async def load_subject(session: AsyncSession, scope: Scope) -> SubjectEvidence:
     """Load the facts of the scope's one subject; raise not_found."""
@@ -89,19 +100,22 @@ async def load_subject(session: AsyncSession, scope: Scope) -> SubjectEvidence:
     return found[0]
 
 
-async def load_subjects(session: AsyncSession, scope: Scope) -> list[SubjectEvidence]:
-    """Load the facts of all subjects of a study, or of the scope's one, oldest subject first."""
+async def load_subjects(
+    session: AsyncSession, scope: Scope, tables: Collection[type[StudyRecord]] = OWN_TABLES
+) -> list[SubjectEvidence]:
+    """Load the facts of all subjects of a study, or of the scope's one, oldest subject first.
+
+    Subjects, places, events and adjudications are always read; of OWN_TABLES only `tables`, the
+    facts of the others stay empty.
+    """
     subjects = await _read(session, Subject, scope, "id")
     events = await _by_subject(session, AdverseEvent, scope)
     adjudications = await _adjudications(session, scope)
     places = await _places(session, scope)
     own = {
-        model: await _by_subject(session, model, scope)
-        for model in (
-            Infusion, LabResult, Transfusion, ConcomitantMedication, Assessment, Attestation,
-            Disposition,
-        )
-    }  # fmt: skip
+        model: await _by_subject(session, model, scope) if model in tables else defaultdict(list)
+        for model in OWN_TABLES
+    }
     zone = scope.zone
     return [
         SubjectEvidence(
@@ -175,6 +189,7 @@ async def _places(session: AsyncSession, scope: Scope) -> dict[UUID, Place]:
             dose_level=cohorts[row.cohort_id].dose_level,
             phase=cohorts[row.cohort_id].phase,
             slot=row.slot,
+            replaces_id=row.replaces_id,
             day=row.recorded_at.astimezone(scope.zone).date(),
         )
         for row in await _read(session, Enrolment, scope, "subject_id")

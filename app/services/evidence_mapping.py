@@ -64,6 +64,7 @@ def infusion(row: Infusion, zone: ZoneInfo) -> facts.Infusion:
         premedication_given_at=row.premedication_at,
         premedication_dose_mg=row.premedication_dose_mg,
         cancelled=row.cancelled,
+        version=row.version,
     )
 
 

@@ -41,6 +41,10 @@ class ActiveProtocol:
         """Return the study day of an instant."""
         return instant.astimezone(ZoneInfo(self.rules.study.time_zone)).date()
 
+    def basis(self, at: datetime) -> dict[str, Any]:
+        """Say what a conclusion drawn for the moment `at` rests on."""
+        return {"protocol_version": self.number, "protocol_digest": self.digest, "as_of": at}
+
 
 @dataclass(frozen=True, slots=True)
 class VersionWithActivation:

@@ -24,10 +24,14 @@ from app.models import (
     Site,
     Study,
 )
+from app.protocols import read_definition
 from app.schemas.protocols import parse_definition
 from app.services.access import Area, Right, allows, grants_of
 
 SITE_CODE = "01"
+SHIPPED_STUDY = "NCT07212335"
+# The start date of the registry record, from which its protocol is in force.
+_SHIPPED_START = date(2025, 10, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,18 @@ class NewStudy:
     site_name: str
     request_id: str
     reason: str
+
+
+def shipped_study(people: tuple[Person, ...], request_id: str, reason: str) -> NewStudy:
+    """Return the study that comes with the service, under its first protocol version."""
+    return NewStudy(
+        document=read_definition(SHIPPED_STUDY, 1),
+        effective_from=_SHIPPED_START,
+        people=people,
+        site_name=f"Site {SITE_CODE}",
+        request_id=request_id,
+        reason=reason,
+    )
 
 
 async def list_studies(

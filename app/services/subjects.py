@@ -45,6 +45,17 @@ async def lock_study(session: AsyncSession, study_id: UUID) -> None:
     )
 
 
+async def share_study(session: AsyncSession, study_id: UUID) -> None:
+    """Keep enrolments and decisions out while a fact that they count is written.
+
+    Whoever writes an infusion, an adverse event or an adjudication takes this first; such writers
+    do not wait for one another.
+    """
+    await session.execute(
+        select(Study.study_id).where(Study.study_id == study_id).with_for_update(read=True)
+    )
+
+
 async def create_subject(
     session: AsyncSession, actor: Actor, values: Mapping[str, Any], now: datetime
 ) -> SubjectWithStatus:

@@ -173,3 +173,23 @@ def endpoint(response: Response, week: int, mode: str = "at", anchor: str = "las
         for entry in response.endpoints
         if (entry.reading.week, entry.reading.mode, entry.reading.anchor) == (week, mode, anchor)
     )
+
+
+def simulate(met_by_day, blood_days):
+    """Read episodes a second way: day by day, knowing only the state and the test before."""
+    found, open_start, last = [], None, None
+    for today in range(-10, 60):
+        tested, met = today in met_by_day, met_by_day.get(today)
+        if open_start is not None and (today in blood_days or (tested and not met)):
+            found[-1] = (open_start, today)
+            open_start = None
+        elif (
+            open_start is None
+            and (met and last is not None and met_by_day[last])
+            and not any(last - 7 < blood <= today for blood in blood_days)
+        ):
+            open_start = last
+            found.append((last, None))
+        if tested:
+            last = today
+    return found

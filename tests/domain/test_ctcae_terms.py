@@ -168,7 +168,7 @@ def test_cytopenia_terms_are_terms_of_the_blood_count():
         assert find_term(name) is not None
         assert find_term(name).name == name
     assert len(terms.CYTOPENIA_TERMS) == 6
-    assert terms.CYTOPENIA_SEQUELAE == {"Febrile neutropenia"}
+    assert {"Febrile neutropenia"} == terms.CYTOPENIA_SEQUELAE
     assert not terms.CYTOPENIA_TERMS & terms.CYTOPENIA_SEQUELAE
 
 

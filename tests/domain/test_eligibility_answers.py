@@ -10,12 +10,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from app.domain.eligibility import Verdict
 from app.domain.eligibility_answers import needs_reason
-from app.domain.eligibility_evidence import EligibilityFacts, FlagCode
+from app.domain.eligibility_evidence import EligibilityFacts, FlagCode, WindowName
 from app.domain.eligibility_rules import Criterion, EligibilityRules, Outcome
 from app.domain.facts import Attestation
 from app.domain.vocabulary import AssessmentKind, Finding
 from app.protocols import read_definition
 from tests.domain.eligible_subject import (
+    ANSWERED_NO,
+    ANSWERED_YES,
     ELIGIBLE,
     LATER,
     ZONE,
@@ -175,6 +177,18 @@ def test_when_a_reason_is_needed(id_, computed, met, expected):
     asked = rules().criterion(id_)
     assert asked is not None
     assert needs_reason(asked, computed, met) is expected
+
+
+def test_only_these_criteria_take_an_answer_without_a_reason():
+    """Attested and coded items, and those where no record proves nothing (E1, E14a, E17)."""
+    free = {each.id for each in rules().criteria if each.person_may_answer}
+    assert free == {*ANSWERED_YES, *ANSWERED_NO, "E9d", "E15"}
+
+
+def test_answers_about_the_last_week_are_those_on_infection():
+    """Only E3 speaks of the week before the first infusion in words alone."""
+    windows = {each.id: each.answer_window for each in rules().criteria if each.answer_window}
+    assert windows == {f"E3{letter}": WindowName.INFECTION for letter in "abcdefg"}
 
 
 def _refused(change) -> str:

@@ -52,6 +52,27 @@ def test_infection_markers_by_result_or_by_screen(id_, analyte, key, finding, ou
     assert criterion(screened, id_).outcome is outcome
 
 
+@pytest.mark.parametrize(
+    ("id_", "analyte"), [("E11a", "HIV_AGAB"), ("E11b", "TP_AB"), ("E11c", "HBSAG")]
+)
+@pytest.mark.parametrize(
+    ("value", "finding", "outcome"),
+    [("0.9", Finding.POSITIVE, MET), ("1.1", None, MET), ("1.0", None, NOT_MET)],
+)
+def test_antibody_with_an_index_value(id_, analyte, value, finding, outcome):
+    """E11a-c: the laboratory's positive finding counts even at an index below its limit."""
+    facts = with_lab(lab(analyte, value, finding=finding, uln="1.0"))
+    assert criterion(facts, id_).outcome is outcome
+
+
+def test_hepatitis_b_reads_the_antibody_by_finding_and_the_dna_by_limit():
+    """E11d: a detected antibody counts at any index; detected DNA below its limit does not."""
+    core = with_lab(lab("HBCAB", "0.9", uln="1.0", finding=Finding.POSITIVE))
+    for value, outcome in (("15", NOT_MET), ("25", MET)):
+        dna = lab("HBV_DNA", value, uln="20", finding=Finding.POSITIVE)
+        assert criterion(with_lab(dna, core), "E11d").outcome is outcome
+
+
 def test_the_latest_marker_counts_across_sources():
     """E11a: a later screen replaces a result, an earlier one does not."""
     later = assessment(SCREEN, day=FIRST_INFUSION, hiv_antibody="positive")
@@ -105,6 +126,7 @@ def test_viral_load_against_its_own_limit(result, outcome):
         (lab("B19_DNA", finding=Finding.POSITIVE), MET),
         (lab("CMV_DNA", "501", uln="500"), MET),
         (lab("CMV_DNA", "400", uln="500", finding=Finding.POSITIVE), MET),
+        (lab("B19_DNA", "2", uln="3", finding=Finding.POSITIVE), MET),
         (lab("CMV_DNA", "500", comparator=Comparator.LT, uln="500"), UNKNOWN),
         (lab("CMV_DNA", finding=Finding.NEGATIVE), UNKNOWN),
         (lab("CMV_DNA", finding=Finding.POSITIVE, day=FIRST_INFUSION - timedelta(7)), MET),

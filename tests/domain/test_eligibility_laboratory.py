@@ -7,7 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.domain.eligibility_rules import Outcome
@@ -130,11 +130,13 @@ def test_chemistry_bounds(value, comparator, outcome):
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(20, 250))
+@example(89)
+@example(90)
+@example(91)
 def test_hba1c_above_nine_excludes(tenths):
-    """E9e: 9.0 % passes."""
-    assert criterion(with_lab(lab("HBA1C", _tenths(tenths))), "E9e").outcome is _exclusion(
-        tenths > 90
-    )
+    """E9e: 9.0 % passes, 9.1 % does not."""
+    result = criterion(with_lab(lab("HBA1C", _tenths(tenths))), "E9e")
+    assert result.outcome is _exclusion(tenths > 90)
 
 
 @pytest.mark.parametrize(("offset", "outcome"), [(-1, UNKNOWN), (0, NOT_MET)])

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from app.domain.dlt import DltFacts
 from app.domain.dlt_rules import UnderdosedSlot, WindowAnchor
 from app.domain.evaluability import EvaluabilityState, evaluability
-from app.domain.vocabulary import DispositionEvent
-from tests.domain.test_dlt import (
+from app.domain.vocabulary import Causality, DispositionEvent
+from tests.domain.dlt_cases import (
     CELLS,
     LEVELS,
     NOON,
@@ -84,7 +84,7 @@ def test_a_dlt_always_counts(kind):
 @pytest.mark.parametrize("kind", LEAVES_OBSERVATION)
 def test_a_subject_no_longer_observed_is_replaced_at_once(kind):
     """Who leaves in the window, even on its last day, cannot become evaluable."""
-    happened = (event(28, grade=5, related_to_disease=True, causality="unrelated"),)
+    happened = (event(28, grade=5, related_to_disease=True, causality=Causality.UNRELATED),)
     facts = replace(course("A"), dispositions=(left(kind, 28),), events=happened)
     assert state(facts, 28) is NOT_EVALUABLE
 
@@ -230,7 +230,7 @@ def test_a_death_after_the_window_needs_none():
 
 def test_a_death_of_the_disease_is_replaced():
     """A fatal event clearly due to the disease closes the question."""
-    fatal = event(20, grade=5, causality="unrelated", related_to_disease=True)
+    fatal = event(20, grade=5, causality=Causality.UNRELATED, related_to_disease=True)
     facts = replace(course("A"), events=(fatal,), dispositions=(left(DispositionEvent.DIED, 20),))
     assert state(facts, 20) is NOT_EVALUABLE
 

@@ -23,6 +23,9 @@ from tests.domain.response_cases import (
     panels,
     respond,
     series,
+    simulate,
+    spans,
+    transfusion,
 )
 
 START = panels({})
@@ -54,6 +57,40 @@ def test_no_complete_response_while_one_lineage_never_reaches_its_limit(values, 
     assert response.complete.episodes == ()
     assert response.best.category != "CR"
     assert all(entry.standing.category != "CR" for entry in response.endpoints)
+
+
+PANELS = st.dictionaries(
+    st.integers(1, 30),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "ANC": st.sampled_from(["1.5", "1.4", ">1.4"]),
+            "PLT": st.sampled_from(["100", "99", ">100"]),
+            "HGB": st.sampled_from(["100", "99"]),
+        },
+    ).filter(bool),
+    max_size=8,
+)
+
+
+@settings(max_examples=150)
+@given(PANELS, st.lists(st.integers(-8, 35), max_size=2, unique=True))
+def test_complete_response_agrees_with_a_day_by_day_simulation(panels_by_day, blood):
+    """Complete panels and broken incomplete ones, read a second way."""
+    failing = {"1.4", ">1.4", "99"}
+    met = {}
+    for number, counts in panels_by_day.items():
+        if failing & set(counts.values()):
+            met[number] = False
+        elif len(counts) == 3:
+            met[number] = True
+    labs = tuple(
+        lab(analyte, number, value)
+        for number, counts in panels_by_day.items()
+        for analyte, value in counts.items()
+    )
+    response = respond(START, labs, tuple(transfusion(number) for number in blood))
+    assert spans(response.complete) == simulate(met, set(blood))
 
 
 def test_incomplete_panel_is_skipped_unless_a_value_in_it_fails():

@@ -19,6 +19,7 @@ from tests.domain.response_cases import (
     panel,
     respond,
     series,
+    simulate,
     spans,
     transfusion,
 )
@@ -215,26 +216,6 @@ COUNTS = st.dictionaries(
 DAYS = st.lists(st.integers(-8, 45), max_size=3)
 PRODUCTS = st.sampled_from(["red_cells", "platelets", "whole_blood", "granulocytes"])
 BLOOD = st.lists(st.tuples(st.integers(-8, 45), PRODUCTS), max_size=3, unique_by=lambda x: x[0])
-
-
-def simulate(met_by_day, blood_days):
-    """Walk through the days one by one, knowing only the state and the test before."""
-    found, open_start, last = [], None, None
-    for today in range(-10, 60):
-        tested, met = today in met_by_day, met_by_day.get(today)
-        if open_start is not None and (today in blood_days or (tested and not met)):
-            found[-1] = (open_start, today)
-            open_start = None
-        elif (
-            open_start is None
-            and (met and last is not None and met_by_day[last])
-            and not any(last - 7 < blood <= today for blood in blood_days)
-        ):
-            open_start = last
-            found.append((last, None))
-        if tested:
-            last = today
-    return found
 
 
 VERDICTS = {
