@@ -15,11 +15,11 @@ class LibraryRecords(logging.Handler):
     """
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one record: its fixed words, where it comes from, and the kind of error."""
+        """Write one record: its first fixed words, where it comes from, the kind of error."""
         error = record.exc_info[0] if record.exc_info else None
         log.log(
             record.levelno,
-            str(record.msg).strip(),
+            str(record.msg).strip().partition("\n")[0],
             logger=record.name,
             **({"error": error.__name__} if error else {}),
         )

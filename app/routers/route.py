@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi import Request
+from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
@@ -44,9 +45,7 @@ class TrialRoute(APIRoute):
     def get_route_handler(self) -> Handler:
         """Wrap FastAPI's handler in the order of this module."""
         handler = super().get_route_handler()
-        known = {field.alias for field in self.dependant.query_params}
-        for dependency in self.dependant.dependencies:
-            known |= {field.alias for field in dependency.query_params}
+        known = query_names(self.dependant)
         reads_body = self.body_field is not None
 
         async def handle(request: Request) -> Response:
@@ -92,6 +91,12 @@ def authenticate(request: StrictRequest) -> None:
         raise unauthenticated()
     state = request.app.state
     request.state.identity = state.verifier.verify(token.strip(), state.clock())
+
+
+def query_names(dependant: Dependant) -> set[str]:
+    """Name the query parameters of an endpoint and of all that it depends on."""
+    names = {field.alias for field in dependant.query_params}
+    return names.union(*(query_names(each) for each in dependant.dependencies))
 
 
 def check_parameters(request: StrictRequest, known: set[str]) -> None:

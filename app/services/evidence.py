@@ -138,7 +138,9 @@ async def load_subjects(
                 for item in adjudications[event.id]
             ),
             assessments=tuple(to_fact.assessment(item, zone) for item in own[Assessment][row.id]),
-            attestations=tuple(to_fact.attestation(item) for item in own[Attestation][row.id]),
+            attestations=tuple(
+                to_fact.attestation(item, zone) for item in own[Attestation][row.id]
+            ),
             dispositions=tuple(to_fact.disposition(item) for item in own[Disposition][row.id]),
         )
         for row in subjects

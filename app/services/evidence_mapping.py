@@ -151,10 +151,14 @@ def assessment(row: Assessment, zone: ZoneInfo) -> facts.Assessment:
     )
 
 
-def attestation(row: Attestation) -> facts.Attestation:
-    """Read a person's answer to a criterion."""
+def attestation(row: Attestation, zone: ZoneInfo) -> facts.Attestation:
+    """Read a person's answer to a criterion; its day is counted in the study's zone."""
     return facts.Attestation(
-        id=str(row.id), criterion=row.criterion, met=row.met, at=row.recorded_at, reason=row.reason
+        id=str(row.id),
+        criterion=row.criterion,
+        met=row.met,
+        at=row.recorded_at.astimezone(zone),
+        reason=row.reason,
     )
 
 
