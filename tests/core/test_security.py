@@ -1,0 +1,122 @@
+"""Tokens: only those of the issuer, for this audience, within their time, and of the right type."""
+
+import json
+from base64 import urlsafe_b64encode
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from joserfc import jwt
+from joserfc.jwk import OctKey, OKPKey, RSAKey
+
+from app.core.security import DEVELOPMENT_ISSUER, DevelopmentIssuer
+from app.domain.errors import DomainError
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def own(tmp_path) -> DevelopmentIssuer:
+    """An issuer of its own."""
+    return DevelopmentIssuer(tmp_path, "msc-icaht")
+
+
+def claims(**changes: object) -> dict[str, object]:
+    """Return acceptable claims with changes; None removes a claim."""
+    now = int(NOW.timestamp())
+    base = {
+        "iss": DEVELOPMENT_ISSUER,
+        "aud": "msc-icaht",
+        "sub": "auditor",
+        "iat": now,
+        "exp": now + 600,
+    } | changes
+    return {name: value for name, value in base.items() if value is not None}
+
+
+def sign(own: DevelopmentIssuer, body: dict[str, object], **header: object) -> str:
+    """Sign claims with the issuer's own key."""
+    key = own._key
+    full = {"alg": "Ed25519", "typ": "at+jwt", "kid": key.kid} | header
+    return jwt.encode(full, body, key, algorithms=["Ed25519", "EdDSA"])
+
+
+def test_a_good_token_says_who(own):
+    """Issuer and subject come out as they went in."""
+    identity = own.verifier().verify(own.token("auditor", NOW, HOUR), NOW)
+    assert (identity.issuer, identity.subject) == (DEVELOPMENT_ISSUER, "auditor")
+
+
+def test_two_processes_share_the_key(own, tmp_path):
+    """Another process on the same folder accepts the token; only we can read the key."""
+    other = DevelopmentIssuer(tmp_path, "msc-icaht")
+    assert other.verifier().verify(own.token("auditor", NOW, HOUR), NOW).subject == "auditor"
+    assert (tmp_path / "issuer-key.json").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"iss": "someone-else"},
+        {"iss": None},
+        {"aud": "another-service"},
+        {"aud": None},
+        {"sub": None},
+        {"sub": ""},
+        {"sub": "x" * 201},
+        {"sub": 7},
+        {"exp": None},
+        {"exp": "tomorrow"},
+        {"exp": True},
+        {"exp": int(NOW.timestamp()) - 31},
+        {"nbf": int(NOW.timestamp()) + 31},
+    ],
+    ids=str,
+)
+def test_wrong_claims_are_refused(own, changes):
+    """Issuer, audience, subject and time bounds must all fit."""
+    with pytest.raises(DomainError, match="valid bearer token"):
+        own.verifier().verify(sign(own, claims(**changes)), NOW)
+
+
+@pytest.mark.parametrize("change", [29, -29])
+def test_clocks_may_differ_a_little(own, change):
+    """Thirty seconds of leeway are given on both sides."""
+    token = sign(own, claims(exp=int(NOW.timestamp()) - 29, nbf=int(NOW.timestamp()) + change))
+    assert own.verifier().verify(token, NOW).subject == "auditor"
+
+
+@pytest.mark.parametrize("kind", ["JWT", "id+jwt", ""])
+def test_only_access_tokens_are_taken(own, kind):
+    """An ID token is no access token (RFC 9068)."""
+    with pytest.raises(DomainError):
+        own.verifier().verify(sign(own, claims(), typ=kind), NOW)
+
+
+def test_unsigned_and_foreign_signatures_are_refused(own):
+    """No algorithm, the public key as a secret, another key and garbage are all refused alike."""
+
+    def part(value: object) -> str:
+        return urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+    header = {"alg": "none", "typ": "at+jwt"}
+    foreign = OKPKey.generate_key("Ed25519")
+    public = json.dumps(own._key.as_dict(private=False)).encode()
+    hmac = OctKey.import_key(public)
+    rsa = RSAKey.generate_key(2048)
+    typed = {"typ": "at+jwt"}
+    forged = [
+        f"{part(header)}.{part(claims())}.",
+        jwt.encode({"alg": "HS256"} | typed, claims(), hmac, algorithms=["HS256"]),
+        jwt.encode({"alg": "Ed25519"} | typed, claims(), foreign, algorithms=["Ed25519"]),
+        jwt.encode({"alg": "RS256"} | typed, claims(), rsa, algorithms=["RS256"]),
+        sign(own, claims(), kid="unknown"),
+        sign(own, claims())[:-4] + "AAAA",
+        "a.b.c",
+        "",
+        "é.é.é",
+        "." * 9000,
+    ]
+    for token in forged:
+        with pytest.raises(DomainError, match="valid bearer token"):
+            own.verifier().verify(token, NOW)
