@@ -79,5 +79,5 @@ def test_conclusions_are_written_as_they_are():
 @pytest.mark.parametrize("value", [Decimal("NaN"), Decimal("Infinity"), float("nan")])
 def test_only_finite_numbers_are_written(value):
     """NaN and infinity never reach a client or a digest."""
-    with pytest.raises(ValueError, match="finite|JSON compliant"):
+    with pytest.raises(ValueError, match=r"finite|JSON compliant"):
         to_json({"value": value})
