@@ -69,7 +69,10 @@ class ProtocolDefinition:
     assumptions: tuple[Assumption, ...]
 
     def __post_init__(self) -> None:
-        """Refuse an assumption named twice and levels that are not in the order of dose."""
+        """Refuse an assumption named twice and deviations at visits that nobody makes."""
         ids = [assumption.id for assumption in self.assumptions]
         if len(ids) != len(set(ids)):
             raise ValueError("an assumption is named twice")
+        visits = {visit.name for visit in self.schedule.visits.offsets}
+        if not visits.issuperset(self.deviations.blood_count_visits):
+            raise ValueError("deviations.blood_count_visits names a visit not in the schedule")
