@@ -5,16 +5,18 @@ from __future__ import annotations
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from joserfc.jwk import KeySet
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from app.core.clock import Clock, system_clock
 from app.core.config import Settings
 from app.core.database import Database
 from app.core.security import TokenVerifier
-from app.routers import ROUTERS, openapi, problems
+from app.routers import BULK_ROUTERS, ROUTERS, openapi, problems
 from app.routers.middleware import Surroundings
 
 
@@ -31,6 +33,7 @@ def create_app(
         # Objects of the start live as long as the process: keep the collector off them.
         gc.collect()
         gc.freeze()
+        gc.enable()
         yield
         await app.state.database.close()
 
@@ -49,6 +52,8 @@ def create_app(
     app.state.clock = clock
     for prefix, router in ROUTERS:
         app.include_router(router, prefix=prefix)
+    for prefix, router in BULK_ROUTERS:
+        app.include_router(router, prefix=prefix, max_body_size=settings.bulk_body_limit_bytes)
     problems.install(app)
     openapi.install(app)
     # Inside the surroundings, which turn its plain refusal into a problem document.
@@ -60,3 +65,11 @@ def create_app(
 def operation_id(route: APIRoute) -> str:
     """Name an operation after its function."""
     return route.name
+
+
+def openapi_document() -> dict[str, Any]:
+    """Return the OpenAPI document of the application; needs no database and no environment."""
+    settings = Settings.model_construct()
+    unreachable = Database("postgresql://")
+    app = create_app(settings, unreachable, TokenVerifier("", "", KeySet([])))
+    return app.openapi()

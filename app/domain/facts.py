@@ -104,6 +104,7 @@ class Infusion:
     day: date | None = None
     volume_ml: Decimal | None = None
     cells: Decimal | None = None
+    premedication_drug: MedicationClass | None = None
     premedication_given_at: datetime | None = None
     premedication_dose_mg: Decimal | None = None
     cancelled: bool = False

@@ -30,7 +30,10 @@ class LevelStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LevelStanding:
-    """One level: its counts, how many subjects it needs and may hold, and whether to dose."""
+    """One level: its counts, how many subjects it needs and may hold, and whether to dose.
+
+    `free_slots` are those of the open level, before caps, holds and lower levels are looked at.
+    """
 
     level: str
     status: LevelStatus
@@ -109,12 +112,13 @@ def _stand(
         status = LevelStatus.NOT_OPEN
     else:
         status = _treated_status(tally, required, capacity, rules)
+    free = min(required, capacity) - tally.slots_held if tally.level == state.open_level else 0
     return LevelStanding(
         level=tally.level,
         status=status,
         required=required,
         capacity=capacity,
-        free_slots=max(0, min(required, capacity) - tally.slots_held),
+        free_slots=max(0, free),
         dosing_blocked=tally.level not in state.opened,
         tally=tally,
     )

@@ -109,16 +109,14 @@ def rounded(value: Fraction, places: int) -> Decimal:
 def _odds(rate: Fraction, design: Design, *, both_cohorts: bool) -> _Odds:
     """Compute the chances of one level from the binomial distribution of its cohorts."""
     size, stop = design.cohort_size, design.stop_at_dlts
-    cohort = [
-        comb(size, dlts) * rate**dlts * (1 - rate) ** (size - dlts) for dlts in range(size + 1)
-    ]
+    cohort = [comb(size, dlts) * rate**dlts * (1 - rate) ** (size - dlts) for dlts in range(stop)]
     expanding = range(0 if both_cohorts else 1, stop)
     return _Odds(
         rate=rate,
         single=_ZERO if both_cohorts else cohort[0],
         double=sum((cohort[first] * sum(cohort[: stop - first]) for first in expanding), _ZERO),
         expands=sum((cohort[first] for first in expanding), _ZERO),
-        stays=sum(cohort[:stop], _ZERO),
+        stays=sum(cohort, _ZERO),
     )
 
 

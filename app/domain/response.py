@@ -75,10 +75,11 @@ class LineageResponse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeekCategory:
-    """The category of one week under the registered primary reading."""
+    """The category of one week under the registered primary reading, and what is certain of it."""
 
     week: int
     category: Category
+    confirmed: Category
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,7 +223,11 @@ def _sensitivity(
 
 def _primary_weeks(endpoints: tuple[EndpointReading, ...]) -> tuple[WeekCategory, ...]:
     return tuple(
-        WeekCategory(week=entry.reading.week, category=entry.standing.category)
+        WeekCategory(
+            week=entry.reading.week,
+            category=entry.standing.category,
+            confirmed=entry.standing.confirmed,
+        )
         for entry in endpoints
         if entry.reading.primary
     )

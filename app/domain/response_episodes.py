@@ -147,10 +147,7 @@ def _pending(strand: Strand, position: int, rules: ResponseRules) -> PendingConf
     since = strand.marks[position:]
     if strand.open_on is None or not all(mark.met for mark in since):
         return None
-    waited = (since[-1].day - first.day).days
-    if waited >= rules.min_days_between_tests or _is_blocked(
-        strand, first.day, strand.open_on, rules
-    ):
+    if _is_blocked(strand, first.day, strand.open_on, rules):
         return None
     dates_from_first = rules.response_date is ResponseDate.FIRST
     return PendingConfirmation(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import Depends, Header, Path, Query, Request, Security
 from fastapi.security import HTTPBearer
@@ -186,3 +187,18 @@ def expected_version(
 
 
 ExpectedVersion = Annotated[int, Depends(expected_version)]
+
+
+def subject_filter(
+    subject: Annotated[UUID | None, Query(description="Records of this subject only.")] = None,
+    subject_id: Annotated[
+        UUID | None, Query(description="The same, under the field's own name.")
+    ] = None,
+) -> UUID | None:
+    """Return whose records are wanted, None for everybody's; refuse two different subjects."""
+    if subject and subject_id and subject != subject_id:
+        raise invalid("two_subjects", "subject and subject_id differ; give one.", "/query/subject")
+    return subject or subject_id
+
+
+OfSubject = Annotated[UUID | None, Depends(subject_filter)]

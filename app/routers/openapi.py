@@ -1,11 +1,14 @@
-"""The OpenAPI document: every error an operation can give, and decimals as JSON numbers."""
+"""The OpenAPI document: every error of an operation, what an id names, decimals as JSON numbers."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import GenerateJsonSchema
 
 from app.routers.problems import Problem, documented
 
@@ -34,11 +37,11 @@ def install(app: FastAPI) -> None:
 
 def build(app: FastAPI) -> dict[str, Any]:
     """Build the document from the routes."""
-    document: dict[str, Any] = _numbers(
-        get_openapi(
+    with _decimals_as_numbers():
+        found = get_openapi(
             title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes
         )
-    )
+    document: dict[str, Any] = _numbers(found)
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
@@ -48,7 +51,27 @@ def build(app: FastAPI) -> dict[str, Any]:
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             _document_errors(path, method, operation)
+            _describe_ids(operation)
     return document
+
+
+@contextmanager
+def _decimals_as_numbers() -> Iterator[None]:
+    """Describe every decimal as a number: conclusions are plain dataclasses and cannot say so."""
+    usual = GenerateJsonSchema.decimal_schema
+    GenerateJsonSchema.decimal_schema = lambda *_: {"type": "number"}  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        GenerateJsonSchema.decimal_schema = usual  # type: ignore[method-assign]
+
+
+def _describe_ids(operation: dict[str, Any]) -> None:
+    """Say of the ids in a path what they are the ids of."""
+    for parameter in operation.get("parameters", []):
+        noun, _, id_ = parameter["name"].rpartition("_")
+        if parameter["in"] == "path" and id_ == "id":
+            parameter.setdefault("description", f"Id of the {noun}, as lists of them show it.")
 
 
 def _document_errors(path: str, method: str, operation: dict[str, Any]) -> None:

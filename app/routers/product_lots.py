@@ -17,9 +17,7 @@ from app.schemas.product_lots import LotChange, LotCreate, LotView
 from app.services import product_lots
 from app.services.access import Actor, Area, Right
 
-router = APIRouter(
-    prefix="/studies/{study}/product-lots", route_class=TrialRoute, tags=["product"]
-)
+router = APIRouter(prefix="/studies/{study}/product-lots", route_class=TrialRoute, tags=["product"])
 Reader = Annotated[Actor, Depends(permit(Area.PRODUCT, Right.READ))]
 Maker = Annotated[Actor, Depends(permit(Area.PRODUCT, Right.CREATE))]
 Changer = Annotated[Actor, Depends(permit(Area.PRODUCT, Right.UPDATE))]

@@ -19,13 +19,15 @@ from app.schemas.protocols import (
     StudyCreate,
     definition_schema,
 )
-from app.schemas.studies import StudyView
-from app.services import protocols, studies
+from app.schemas.studies import StudySummary, StudyView
+from app.services import protocols, studies, study_summary
 from app.services.access import Actor, Area, Right
 from app.services.paging import Page
 
 router = APIRouter(route_class=TrialRoute, tags=["studies"])
-VersionNumber = Annotated[int, Path(ge=1, le=10_000, description="Number of the version.")]
+VersionNumber = Annotated[
+    int, Path(ge=1, le=10_000, description="Number of the version.", examples=[1])
+]
 
 
 @router.get("/studies", summary="List the studies you have a role in")
@@ -55,6 +57,14 @@ async def create_study(
         reason="Study set up from its protocol definition.",
     )
     return await studies.create_study_by(session, (caller.issuer, caller.subject), new, now)
+
+
+@router.get("/studies/{study}", summary="Read where a study stands", response_model=StudySummary)
+async def read_study(
+    session: Session, at: At, actor: Annotated[Actor, Depends(permit(Area.STUDY, Right.READ))]
+) -> Any:
+    """Return subjects by status, the open cohort, the ladder's state and what it recommends."""
+    return ExactJSON(await study_summary.read_summary(session, actor, at.at, at.past))
 
 
 @router.get(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
 from app.domain.dosing import VolumeRounding, WeightSource
-from app.schemas.conclusions import Conclusion
 from app.schemas.types import Number, PositiveNumber, View
 
 _PLAIN = re.compile(r"\d{1,15}(\.\d{1,9})?", re.ASCII)
@@ -34,7 +34,7 @@ class ProductAmountView(View):
     waste_volume_ml: Number = Field(description="What stays in the opened bags.")
 
 
-class DoseView(Conclusion):
+class DoseView(View):
     """The dose of one level for one weight, with the numbers it was computed from."""
 
     weight_kg: Number
@@ -48,3 +48,6 @@ class DoseView(Conclusion):
     per_infusion: ProductAmountView
     cumulative: ProductAmountView
     rule: str
+    protocol_version: int
+    protocol_digest: str
+    as_of: datetime

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field, WithJsonSchema, field_validator
 
-from app.schemas.types import Body, Change, Code, Name, Number, PositiveNumber, StudyDate, View
+from app.schemas.types import (
+    Body,
+    Change,
+    Code,
+    Name,
+    Number,
+    PositiveNumber,
+    StudyDate,
+    View,
+    example,
+    never_empty,
+)
 
 Percentage = Annotated[
     Number,
@@ -28,6 +39,17 @@ ReleaseTests = Annotated[
 class LotCreate(Body):
     """A manufactured lot; it is released once its viability and content meet the protocol."""
 
+    model_config = example(
+        lot_number="MSC-26-014",
+        manufactured_on="2026-04-20",
+        expires_on="2027-04-19",
+        viability_percent=92.5,
+        cells_per_bag=100_000_000,
+        bag_volume_ml=100,
+        released=True,
+        release_tests={"sterility": "no growth", "endotoxin_eu_per_ml": 0.1},
+    )
+
     lot_number: Code
     manufactured_on: StudyDate
     expires_on: StudyDate = Field(description="The last day on which a bag may be infused.")
@@ -41,6 +63,11 @@ class LotCreate(Body):
 class LotChange(Change):
     """What is to change; fields left out stay as they are."""
 
+    model_config = example(
+        viability_percent=91.8,
+        reason="Corrected from the source document.",
+    )
+
     lot_number: Code | None = None
     manufactured_on: StudyDate | None = None
     expires_on: StudyDate | None = None
@@ -50,13 +77,7 @@ class LotChange(Change):
     released: bool | None = None
     release_tests: ReleaseTests | None = None
 
-    @field_validator("*", mode="before")
-    @classmethod
-    def _keep(cls, value: Any) -> Any:
-        """Refuse null: a lot has no field that may be empty."""
-        if value is None:
-            raise ValueError("This cannot be emptied; leave the field out to keep it.")
-        return value
+    _kept = field_validator("*", mode="before")(never_empty)
 
 
 class LotView(View):

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from functools import lru_cache
 from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from app.core.serialization import from_json, to_json
 from app.domain.errors import DomainError, ErrorKind, Reason
 from app.domain.protocol import ProtocolDefinition
-from app.schemas.types import Body, Change, LongText, StudyDate, View
+from app.schemas.types import Body, Change, LongText, StudyDate, View, example
 
 _ADAPTER = TypeAdapter(ProtocolDefinition)
-_KEPT = 64
+_PARSED: dict[str, ProtocolDefinition] = {}
 
 
 def parse_definition(document: dict[str, Any]) -> ProtocolDefinition:
@@ -39,14 +37,11 @@ def parse_definition(document: dict[str, Any]) -> ProtocolDefinition:
         ) from error
 
 
-@lru_cache(maxsize=_KEPT)
-def _parse_text(text: str) -> ProtocolDefinition:
-    return parse_definition(from_json(text))
-
-
-def stored_definition(document: dict[str, Any]) -> ProtocolDefinition:
-    """Return a stored definition as rules, parsed once per distinct content."""
-    return _parse_text(to_json(document))
+def stored_definition(digest: str, document: dict[str, Any]) -> ProtocolDefinition:
+    """Return a stored definition as rules, parsed once for each digest of its content."""
+    if digest not in _PARSED:
+        _PARSED[digest] = parse_definition(document)
+    return _PARSED[digest]
 
 
 def definition_schema() -> dict[str, Any]:
@@ -63,6 +58,11 @@ Document = Annotated[
 class StudyCreate(Body):
     """A new study is its first protocol definition, in force from a study day on."""
 
+    model_config = example(
+        definition={"study": {"key": "NCT07212335"}, "dosing": {}},
+        effective_from="2026-05-01",
+    )
+
     definition: Document
     effective_from: StudyDate
 
@@ -70,12 +70,22 @@ class StudyCreate(Body):
 class ProtocolVersionCreate(Body):
     """An amendment: a whole definition and what it changes."""
 
+    model_config = example(
+        definition={"study": {"key": "NCT07212335"}, "dosing": {}},
+        summary="Amendment 1: the pause after the first subject of a level.",
+    )
+
     definition: Document
     summary: LongText
 
 
 class ActivationCreate(Change):
     """The signature that puts a version into force from a study day on."""
+
+    model_config = example(
+        effective_from="2026-06-15",
+        reason="Approved by the ethics committee.",
+    )
 
     effective_from: StudyDate
 

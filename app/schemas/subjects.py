@@ -19,6 +19,7 @@ from app.schemas.types import (
     Rationale,
     StudyDate,
     View,
+    example,
 )
 
 SexWord = Annotated[Sex, LAX]
@@ -30,6 +31,24 @@ AgeYears = Annotated[int, Field(ge=0, le=130)]
 
 class SubjectCreate(Body):
     """A person who signed consent or is about to; the number is given by the service."""
+
+    model_config = example(
+        sex="female",
+        birth_year=1980,
+        age_at_consent=46,
+        childbearing_potential=False,
+        consent_date="2026-05-25",
+        consent_version="1.0",
+        screening_date="2026-05-25",
+        disease="lymphoma",
+        car_t_product="CD19 CAR-T",
+        car_t_date="2026-03-26",
+        car_t_was_investigational=False,
+        had_allogeneic_transplant=False,
+        has_copd=False,
+        weight_kg=60.5,
+        planned_first_infusion_date="2026-06-08",
+    )
 
     sex: SexWord
     birth_year: BirthYear
@@ -53,6 +72,11 @@ class SubjectCreate(Body):
 
 class SubjectChange(Change):
     """What is to change; fields left out stay as they are."""
+
+    model_config = example(
+        weight_kg=61.5,
+        reason="Weighed again before the prescription.",
+    )
 
     sex: SexWord | None = None
     birth_year: BirthYear | None = None
@@ -101,6 +125,12 @@ class SubjectView(View):
 
 class DispositionCreate(Body):
     """How and when a subject leaves the treatment or the trial."""
+
+    model_config = example(
+        event="screen_failed",
+        event_date="2026-05-28",
+        reason="Hepatitis B surface antigen was positive.",
+    )
 
     event: EventWord
     event_date: StudyDate

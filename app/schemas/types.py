@@ -37,6 +37,11 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+def example(**fields: Any) -> ConfigDict:
+    """Return the configuration of a body that the OpenAPI document shows with these fields."""
+    return ConfigDict(json_schema_extra={"examples": [fields]})
+
+
 class View(BaseModel):
     """A response body, read from a row or a conclusion."""
 
@@ -138,3 +143,10 @@ class Change(Body):
     """A body that changes existing data; it always says why."""
 
     reason: Rationale
+
+
+def never_empty(value: Any) -> Any:
+    """Refuse null in a change, for a field that a record always has."""
+    if value is None:
+        raise ValueError("This cannot be emptied; leave the field out to keep it.")
+    return value

@@ -11,16 +11,12 @@ from app.core.ids import new_id
 from app.core.security import DEVELOPMENT_ISSUER
 from app.domain.vocabulary import Role
 from app.models import Study
+from app.services.fixture_subjects import fixture_subject
 from app.services.studies import SHIPPED_STUDY, Person, create_study, shipped_study
 
 _ORGANISATION = "Development"
-# Two services that start at once load the study once; the number only has to be our own.
-_LOADING = 7_212_335
-
-
-def fixture_subject(role: Role, second: bool = False) -> str:
-    """Return the token subject of a role's fixture person."""
-    return f"{role.value}-2" if second else role.value
+# Of the advisory lock that lets one process load at a time; it only has to be our own.
+_LOADING = 72_123_351
 
 
 def fixture_people() -> tuple[Person, ...]:

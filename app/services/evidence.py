@@ -6,7 +6,7 @@ Rules count study days, so every instant also gets its calendar day in the study
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, TypeVar
@@ -47,6 +47,7 @@ class Place:
     phase: CohortPhase
     slot: int
     replaces_id: UUID | None
+    at: datetime
     day: date
 
 
@@ -71,12 +72,16 @@ class SubjectEvidence:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which records to read: of which study, known at which moment (None is now), of whom."""
+    """Which records to read: of which study, known at which moment (None is now), of whom.
+
+    With `analytes` only the laboratory results of these are read.
+    """
 
     study_id: UUID
     zone: ZoneInfo
     past: datetime | None = None
     subject_id: UUID | None = None
+    analytes: frozenset[str] | None = None
 
 
 Row = TypeVar("Row", bound=StudyRecord)
@@ -109,42 +114,49 @@ async def load_subjects(
     facts of the others stay empty.
     """
     subjects = await _read(session, Subject, scope, "id")
-    events = await _by_subject(session, AdverseEvent, scope)
     adjudications = await _adjudications(session, scope)
     places = await _places(session, scope)
-    own = {
+    own: _Own = {
         model: await _by_subject(session, model, scope) if model in tables else defaultdict(list)
         for model in OWN_TABLES
     }
-    zone = scope.zone
-    return [
-        SubjectEvidence(
-            subject_id=row.id,
-            site_id=row.site_id,
-            subject=to_fact.subject(row),
-            place=places.get(row.id),
-            infusions=tuple(to_fact.infusion(item, zone) for item in own[Infusion][row.id]),
-            labs=tuple(to_fact.lab(item, zone) for item in _current(own[LabResult][row.id])),
-            transfusions=tuple(
-                to_fact.transfusion(item, zone) for item in own[Transfusion][row.id]
-            ),
-            medications=tuple(
-                to_fact.medication(item, zone) for item in own[ConcomitantMedication][row.id]
-            ),
-            events=tuple(to_fact.adverse_event(item, zone) for item in events[row.id]),
-            adjudications=tuple(
-                to_fact.adjudication(item)
-                for event in events[row.id]
-                for item in adjudications[event.id]
-            ),
-            assessments=tuple(to_fact.assessment(item, zone) for item in own[Assessment][row.id]),
-            attestations=tuple(
-                to_fact.attestation(item, zone) for item in own[Attestation][row.id]
-            ),
-            dispositions=tuple(to_fact.disposition(item) for item in own[Disposition][row.id]),
-        )
-        for row in subjects
-    ]
+    own[AdverseEvent] = await _by_subject(session, AdverseEvent, scope)
+    return [_assemble(row, places.get(row.id), own, adjudications, scope.zone) for row in subjects]
+
+
+_Own = dict[type[StudyRecord], defaultdict[UUID, list[Any]]]
+
+
+def _assemble(
+    row: Subject,
+    place: Place | None,
+    own: _Own,
+    adjudications: defaultdict[UUID, list[DltAdjudication]],
+    zone: ZoneInfo,
+) -> SubjectEvidence:
+    """Put the facts of one subject together."""
+
+    def read(model: type[StudyRecord], mapping: Callable[[Any, ZoneInfo], Any]) -> tuple[Any, ...]:
+        return tuple(mapping(item, zone) for item in own[model][row.id])
+
+    events = own[AdverseEvent][row.id]
+    return SubjectEvidence(
+        subject_id=row.id,
+        site_id=row.site_id,
+        subject=to_fact.subject(row),
+        place=place,
+        infusions=read(Infusion, to_fact.infusion),
+        labs=tuple(to_fact.lab(item, zone) for item in _current(own[LabResult][row.id])),
+        transfusions=read(Transfusion, to_fact.transfusion),
+        medications=read(ConcomitantMedication, to_fact.medication),
+        events=read(AdverseEvent, to_fact.adverse_event),
+        adjudications=tuple(
+            to_fact.adjudication(item) for event in events for item in adjudications[event.id]
+        ),
+        assessments=read(Assessment, to_fact.assessment),
+        attestations=read(Attestation, to_fact.attestation),
+        dispositions=tuple(to_fact.disposition(item) for item in own[Disposition][row.id]),
+    )
 
 
 async def _read(
@@ -152,9 +164,11 @@ async def _read(
 ) -> Sequence[Row]:
     """Read a table within the scope; `column` holds the subject's id."""
     query = rows(model, scope.study_id, scope.past)
+    entity = query.column_descriptions[0]["entity"]
     if scope.subject_id is not None:
-        entity = query.column_descriptions[0]["entity"]
         query = query.where(getattr(entity, column) == scope.subject_id)
+    if scope.analytes is not None and model is LabResult:
+        query = query.where(entity.analyte.in_(scope.analytes))
     return (await session.scalars(query)).all()
 
 
@@ -192,6 +206,7 @@ async def _places(session: AsyncSession, scope: Scope) -> dict[UUID, Place]:
             phase=cohorts[row.cohort_id].phase,
             slot=row.slot,
             replaces_id=row.replaces_id,
+            at=row.recorded_at,
             day=row.recorded_at.astimezone(scope.zone).date(),
         )
         for row in await _read(session, Enrolment, scope, "subject_id")

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from app.domain import facts
 from app.domain.quantities import Measurement
-from app.domain.vocabulary import Causality, SeriousnessCriterion
+from app.domain.vocabulary import Causality, MedicationClass, SeriousnessCriterion
 from app.models import (
     AdverseEvent,
     Assessment,
@@ -52,6 +52,7 @@ def subject(row: Subject) -> facts.Subject:
 
 def infusion(row: Infusion, zone: ZoneInfo) -> facts.Infusion:
     """Read an infusion."""
+    drug = row.premedication_drug
     return facts.Infusion(
         id=str(row.id),
         number=row.number,
@@ -61,6 +62,7 @@ def infusion(row: Infusion, zone: ZoneInfo) -> facts.Infusion:
         day=local_day(row.started_at, zone) if row.started_at else None,
         volume_ml=row.volume_ml,
         cells=row.cells,
+        premedication_drug=MedicationClass(drug) if drug else None,
         premedication_given_at=row.premedication_at,
         premedication_dose_mg=row.premedication_dose_mg,
         cancelled=row.cancelled,

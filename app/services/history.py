@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -59,6 +61,16 @@ async def fetch(
     if row is None:
         raise not_found(model.__tablename__.replace("_", " "))
     return row
+
+
+@asynccontextmanager
+async def apart(session: AsyncSession) -> AsyncIterator[AsyncSession]:
+    """Open a second session on the same transaction, to read the past beside loaded rows.
+
+    A session shows one state of a row only: a row that it holds already would hide its past.
+    """
+    async with AsyncSession(await session.connection(), autoflush=False) as reader:
+        yield reader
 
 
 async def lock(

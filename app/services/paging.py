@@ -46,24 +46,37 @@ async def page(session: AsyncSession, query: Select[Any], key: Any, request: Pag
     return Page(items, _encode(items[-1].id) if more else None)
 
 
-def _encode(key: UUID | int) -> str:
-    raw = key.bytes if isinstance(key, UUID) else key.to_bytes(8, "big")
+def write_cursor(raw: bytes) -> str:
+    """Write the key of the last item of a page as a cursor."""
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
-def _decode(cursor: str, kind: type[Any]) -> UUID | int:
+def read_cursor(cursor: str, length: int) -> bytes:
+    """Read a cursor back; raise invalid for one that is not of this length."""
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as error:
-        raise _bad_cursor() from error
-    if kind is UUID and len(raw) == 16:
-        return UUID(bytes=raw)
-    if kind is int and len(raw) == 8 and raw[0] < 0x80:
-        return int.from_bytes(raw, "big")
-    raise _bad_cursor()
+        raise bad_cursor() from error
+    if len(raw) != length:
+        raise bad_cursor()
+    return raw
 
 
-def _bad_cursor() -> Exception:
+def _encode(key: UUID | int) -> str:
+    return write_cursor(key.bytes if isinstance(key, UUID) else key.to_bytes(8, "big"))
+
+
+def _decode(cursor: str, kind: type[Any]) -> UUID | int:
+    if kind is UUID:
+        return UUID(bytes=read_cursor(cursor, 16))
+    raw = read_cursor(cursor, 8)
+    if raw[0] >= 0x80:
+        raise bad_cursor()
+    return int.from_bytes(raw, "big")
+
+
+def bad_cursor() -> Exception:
+    """Say that a cursor is none of the list it was sent to."""
     return invalid(
         "invalid_cursor", "This is not a cursor of this list; start without one.", "/query/cursor"
     )

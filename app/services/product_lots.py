@@ -92,9 +92,7 @@ def _below_specification(lot: ProductLot, rules: DosingRules) -> Iterator[Reason
 
 async def _check(session: AsyncSession, actor: Actor, lot: ProductLot, now: datetime) -> None:
     if lot.manufactured_on > now.astimezone(ZoneInfo(actor.time_zone)).date():
-        raise invalid(
-            "future_date", "manufactured_on lies in the future.", "/body/manufactured_on"
-        )
+        raise invalid("future_date", "manufactured_on lies in the future.", "/body/manufactured_on")
     if lot.expires_on < lot.manufactured_on:
         raise invalid(
             "expires_before_made", "A lot cannot expire before it was made.", "/body/expires_on"

@@ -92,7 +92,7 @@ async def active_protocol(
         digest=row.digest,
         effective_from=effective_from,
         document=row.definition,
-        rules=stored_definition(row.definition),
+        rules=stored_definition(row.digest, row.definition),
     )
 
 

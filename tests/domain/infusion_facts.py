@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
 from app.domain.facts import Infusion
+from app.domain.vocabulary import MedicationClass
 
 
 def planned(number: int, day: date) -> Infusion:
@@ -28,6 +29,7 @@ def given(number: int, day: date) -> Infusion:
         day=day,
         volume_ml=Decimal(120),
         cells=Decimal(120_000_000),
+        premedication_drug=MedicationClass.DEXAMETHASONE,
         premedication_given_at=started_at - timedelta(minutes=30),
         premedication_dose_mg=Decimal(5),
     )

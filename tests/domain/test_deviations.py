@@ -33,7 +33,7 @@ from app.domain.safety_reporting import (
 )
 from app.domain.schedule import Course, ScheduleRules, plan
 from app.domain.visits import PerformedDay
-from app.domain.vocabulary import Sex
+from app.domain.vocabulary import MedicationClass, Sex
 from tests.domain.infusion_facts import cancelled, given, planned
 from tests.protocol_data import section
 
@@ -151,9 +151,15 @@ def test_an_infusion_without_product_is_not_judged() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"premedication_given_at": None}, {"premedication_dose_mg": None}]
+    "change",
+    [
+        {"premedication_given_at": None},
+        {"premedication_dose_mg": None},
+        {"premedication_drug": None},
+        {"premedication_drug": MedicationClass.OTHER},
+    ],
 )
-def test_premedication_missing(change: dict[str, None]) -> None:
+def test_premedication_missing(change: dict[str, MedicationClass | None]) -> None:
     """Every infusion needs a complete record of its premedication."""
     deviations = derive(replace(given(1, FIRST), **change))
     assert keys(deviations) == ["premedication_missing:1"]

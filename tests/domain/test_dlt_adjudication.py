@@ -101,3 +101,10 @@ def test_contradictory_evaluability_rules_are_refused(changes):
     rules: EvaluabilityRules = RULES.evaluability
     with pytest.raises(ValueError, match=r"fractions|death"):
         replace(rules, **changes)
+
+
+def test_the_narrowest_rules_are_accepted():
+    """One day, any grade, and the whole dose can be meant."""
+    rules = replace(RULES, window_days=1, min_grade=1, fatal_grade=1)
+    whole = replace(rules.evaluability, min_infusion_fraction=Decimal(1))
+    assert replace(rules, evaluability=whole).window_days == 1

@@ -78,6 +78,14 @@ def test_a_later_plan_moves_the_projected_end():
     assert window(facts, RULES).projected_end_day == day(40)
 
 
+def test_a_cancelled_plan_does_not_move_the_projected_end():
+    """Two of four infusions are left; the planned day of the cancelled one does not matter."""
+    facts = course("C", 1)
+    cancelled = planned_infusion(4, 60, cancelled=True)
+    facts = replace(facts, infusions=(*facts.infusions, cancelled))
+    assert window(facts, RULES).projected_end_day == day(42)
+
+
 def test_a_delayed_infusion_moves_the_window():
     """The window counts from when the last infusion was given, not planned."""
     facts = replace(course("B", 1), infusions=(given_infusion(1, 0), given_infusion(2, 9)))

@@ -35,6 +35,9 @@ def test_slots_are_held_from_enrolment_on(held):
     assert summary(full) == (LadderAction.HOLD, "A", None)
     assert full.reasons[0].code == "results_outstanding"
     assert full.permitted
+    assert [standing(full, name).free_slots for name in "AB"] == [0, 0]
+    over = advise(facts(tallied("A", 4, **held)))
+    assert standing(over, "A").free_slots == 0
 
 
 def test_a_replaced_subject_frees_the_slot():
@@ -58,6 +61,8 @@ def test_the_fourth_subject_can_be_configured_not_to_wait():
     assert summary(with_dlt) == (LadderAction.EXPAND_TO_SIX, "A", None)
     without = advise(facts(tallied("A", 1, in_window=2)), rules=rules)
     assert summary(without) == (LadderAction.HOLD, "A", None)
+    full = advise(facts(tallied("A", 5, 1, in_window=1)), "expand_to_six A", rules=rules)
+    assert summary(full) == (LadderAction.HOLD, "A", None)
 
 
 # Early determination

@@ -188,3 +188,16 @@ def test_contradictory_safeguards_are_refused(part, changes):
     rules: EscalationRules = RULES
     with pytest.raises(ValueError, match=r"stagger|expansion|alert"):
         replace(getattr(rules, part), **changes)
+
+
+def test_the_narrowest_rules_are_accepted():
+    """Cohorts of two, no delay, an alert that only a full toll rings, caps that just fit."""
+    rules = replace(
+        RULES,
+        design=replace(RULES.design, cohort_size=2, max_level_size=4),
+        stagger=replace(RULES.stagger, after_first_days=0, after_others_days=0),
+        expansion=replace(RULES.expansion, size=1, first_subjects=2, alert_dlts=2),
+        max_in_escalation=4,
+        max_in_total=5,
+    )
+    assert advise(facts(), rules=rules).slots_open_now == 2

@@ -198,6 +198,21 @@ def test_categories_agree_with_one_another(history: ResponseFacts):
             assert rank[readings[4, mode, anchor].standing.confirmed.value] <= confirmed
 
 
+def test_facts_of_the_day_itself_are_known():
+    """An infusion, a count, a drug, a therapy or a departure of the day counts on that day."""
+    assert respond(panels({}), as_of=0).treatment.last_day == day(0)
+    counted = respond(panels({5: GOOD}), medication("g_csf", 5, hour=7), as_of=5)
+    (test,) = counted.lineages[0].tests
+    assert [flag.code for flag in test.flags] == ["g_csf"]
+    for ending in (disposition("died", 5), medication("stem_cell_boost", 5)):
+        assert respond(panels({}), ending, as_of=5).observation_end.day == day(5)
+        assert respond(panels({}), ending, as_of=4).observation_end is None
+    stopped = {"infusions": (infusion(1, 0), infusion(2, None)), "planned": 2}
+    withdrawal = disposition("withdrew_treatment", 5)
+    assert respond(panels({}), withdrawal, as_of=5, **stopped).treatment.to_come is False
+    assert respond(panels({}), withdrawal, as_of=4, **stopped).treatment.to_come is True
+
+
 WIRE_TYPES = (str, int, bool, Decimal, date, datetime, StrEnum, type(None))
 
 

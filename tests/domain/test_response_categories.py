@@ -115,7 +115,10 @@ def test_one_lineage_is_enough_for_partial_response():
     crossed = panels({24: FAIR, 28: ("0.3", "22", "62"), 35: LOW})
     assert category(respond(crossed), 4) == "NR"
     rules = replace(RULES, same_lineage=False)
-    assert category(respond(crossed, rules=rules), 4) == "PR"
+    standing = endpoint(respond(crossed, rules=rules), 4).standing
+    assert standing.category == "PR"
+    assert standing.evidence[-1] == "ANC24"
+    assert "PLT24" not in standing.evidence
 
 
 def test_crossed_lineages_skip_panels_that_cannot_tell():

@@ -52,6 +52,7 @@ def test_response_time_ends_56_days_after_the_last_infusion(last):
     limit = last + 56
     in_time = platelets({limit: "30", 150: "30"}, **options)
     assert brief(in_time.time_to_response) == (limit, True, "response")
+    assert in_time.time_to_response.evidence[:2] == ("inf1", "PLT-1")
     assert in_time.late_response is None
     late = platelets({limit + 1: "30", 150: "30"}, **options)
     assert brief(late.time_to_response) == (limit, False, "late_response")

@@ -50,6 +50,8 @@ def test_at_reads_the_state_and_within_reads_the_past():
     """A response lost before the visit counts within the weeks, not at the visit (C7)."""
     lost = respond(panels({7: GOOD, 14: GOOD, 21: LOW, 28: LOW}))
     assert (category(lost, 4), category(lost, 4, "within")) == ("NR", "CR")
+    window = endpoint(lost, 4, "within").window
+    assert (window.first_day, window.last_day) == (day(1), day(28))
     late = respond(panels({28: LOW, 35: GOOD, 42: GOOD}))
     assert (category(late, 4), category(late, 4, "within")) == ("NR", "NR")
     assert category(late, 8, "within") == "CR"

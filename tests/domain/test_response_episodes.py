@@ -37,6 +37,7 @@ def test_two_consecutive_tests_begin_at_the_first():
     """The second test confirms; the response dates from the first (C14)."""
     (episode,) = platelets({7: "30", 14: "40"}).partial.episodes
     assert (episode.start_day, episode.confirmed_day, episode.end_day) == (day(7), day(14), None)
+    assert episode.first_test_day == day(7)
     assert episode.evidence == ("PLT-1", "PLT7", "PLT14")
     assert episode.rule == "response.episode.pr"
 

@@ -7,6 +7,7 @@ import pytest
 from app.domain.response_flags import Confounder, Flag
 from app.domain.vocabulary import Lineage, MedicationClass
 from tests.domain.response_cases import (
+    RULES,
     infusion,
     lab,
     lineage_of,
@@ -73,6 +74,7 @@ def test_dexamethasone_is_flagged_for_72_hours():
     flag = Flag(MedicationClass.DEXAMETHASONE, ("dexamethasone27",))
     assert flags_of_test(medication("dexamethasone", 27, hour=8)) == (flag,)
     assert flags_of_test(medication("dexamethasone", 27, hour=7)) == ()
+    assert flags_of_test(medication("dexamethasone", 30, hour=8))
     assert flags_of_test(medication("dexamethasone", 29), lineage=PLT) == ()
 
 
@@ -81,6 +83,17 @@ def test_dexamethasone_course_is_counted_by_days():
     assert flags_of_test(medication("dexamethasone", 1, end=27))
     assert flags_of_test(medication("dexamethasone", 1, end=26)) == ()
     assert flags_of_test(medication("dexamethasone", 1, ongoing=True))
+    rules = replace(RULES, confounders=replace(RULES.confounders, dexamethasone_hours=36))
+    assert flags_of_test(medication("dexamethasone", 1, end=28), rules=rules)
+    assert flags_of_test(medication("dexamethasone", 1, end=27), rules=rules) == ()
+
+
+def test_window_of_no_days_is_the_day_of_the_dose():
+    """With a window of 0 days, only a dose on the day of the test and before it is flagged."""
+    entry = replace(RULES.confounders.medications[0], within_days=0)
+    rules = replace(RULES, confounders=replace(RULES.confounders, medications=(entry,)))
+    assert flags_of_test(medication("g_csf", 30, hour=7), rules=rules)
+    assert flags_of_test(medication("g_csf", 29), rules=rules) == ()
 
 
 def test_premedication_is_dexamethasone():
@@ -93,6 +106,14 @@ def test_premedication_is_dexamethasone():
         lineage_of(respond(lab("ANC", 0, "0.3", hour=10), infusions=given), ANC).baseline.flags
         == ()
     )
+
+
+@pytest.mark.parametrize(("hour", "flagged"), [(10, False), (11, True), (20, True)])
+def test_premedication_later_on_the_day_of_a_count_is_not_flagged(hour, flagged):
+    """A weekly count is usually drawn before that week's premedication."""
+    second = replace(infusion(2, 7), premedication_given_at=moment(7, 11))
+    options = {"infusions": (infusion(1, 0), second), "planned": 2}
+    assert bool(flags_of_test(on_day=7, hour=hour, **options)) is flagged
 
 
 def test_granulocyte_transfusion_is_flagged_at_neutrophils():

@@ -77,6 +77,17 @@ def test_contradiction_is_refused(change, message):
         replace(RULES, **change)
 
 
+@pytest.mark.parametrize("key", ["visit_window_days", "transfusion_free_days", "dor_cap_days"])
+def test_no_days_at_all_is_accepted(key):
+    """Zero days is a meaningful choice: only the day itself."""
+    assert getattr(replace(RULES, **{key: 0}), key) == 0
+
+
+def test_any_week_from_the_first_is_accepted():
+    """Another trial may look at week 1."""
+    assert replace(RULES, weeks=(1, 4)).weeks == (1, 4)
+
+
 def test_gap_equal_to_the_least_distance_is_accepted():
     """A gap of exactly the least distance can be fulfilled."""
     rules = replace(RULES, min_days_between_tests=7, confirmation_max_gap_days=7)
@@ -88,6 +99,7 @@ def test_confounders_refuse_negative_windows_and_double_classes():
     confounders = RULES.confounders
     with pytest.raises(ValueError, match="negative"):
         replace(confounders, dexamethasone_hours=-1)
+    assert replace(confounders, dexamethasone_hours=0).dexamethasone_hours == 0
     with pytest.raises(ValueError, match="one window"):
         replace(confounders, medications=confounders.medications[:1] * 2)
     first = confounders.medications[0]

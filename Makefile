@@ -1,0 +1,86 @@
+# Everything a developer does; `make` alone lists it.
+# Variables that the service reads (HOST, PORT, DATA_DIR, DATABASE_URL, ...) pass through, from the
+# environment or from the command line: make run PORT=9000
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run demo test check lint types contracts fmt migrate openapi fuzz bench lock clean
+
+PYTHON ?= python3
+EXAMPLES ?= 1000
+BIN := .venv/bin
+INSTALLED := .venv/installed
+INSTALLED_DEV := .venv/installed-dev
+INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install
+COMPILE := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	--universal --python-version 3.11 --extra build pyproject.toml
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(INSTALLED) ## Serve on http://127.0.0.1:8000; PostgreSQL included (HOST, PORT, DATA_DIR, DATABASE_URL)
+	@exec $(BIN)/msc-icaht serve
+
+demo: $(INSTALLED) ## Replay a whole trial against the running service
+	@exec $(BIN)/msc-icaht demo
+
+migrate: $(INSTALLED) ## Bring the database to the newest schema
+	@exec $(BIN)/msc-icaht migrate
+
+test: $(INSTALLED_DEV) ## Run the tests; app/domain has to be covered completely
+	$(BIN)/pytest -n logical --maxprocesses 4 --dist worksteal \
+		--cov=app/domain --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100
+
+check: $(INSTALLED_DEV) ## Everything that CI checks: format, lint, types, layers, tests, OpenAPI
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint types contracts
+	@$(MAKE) --no-print-directory test
+
+lint: $(INSTALLED_DEV) ## Check the format and the style
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+
+types: $(INSTALLED_DEV) ## Check the types
+	$(BIN)/mypy
+
+contracts: $(INSTALLED_DEV) ## Check that no layer imports what it must not
+	$(BIN)/lint-imports --no-logo
+
+fmt: $(INSTALLED_DEV) ## Format, and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+openapi: $(INSTALLED_DEV) ## Write openapi/openapi.json
+	$(BIN)/msc-icaht openapi
+
+fuzz: $(INSTALLED_DEV) ## Fuzz every operation for longer (EXAMPLES=1000)
+	MSC_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest tests/contract/test_fuzz.py
+
+bench: $(INSTALLED) ## Measure the start and the memory
+	$(BIN)/python benchmarks/start.py
+
+lock: ## Pin the dependencies anew, with hashes; needs uv
+	$(COMPILE) --output-file requirements.lock
+	$(COMPILE) --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+
+clean: ## Remove the environment and the caches; the data stay
+	rm -rf .venv build *.egg-info .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+		.import_linter_cache .schemathesis
+	find app alembic tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The environment is made anew only when its lock changes.
+$(INSTALLED): requirements.lock | $(BIN)/python
+	$(INSTALL) --require-hashes --requirement requirements.lock
+	$(INSTALL) --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m compileall -q app
+	@touch $@
+
+$(INSTALLED_DEV): requirements-dev.lock $(INSTALLED)
+	$(INSTALL) --require-hashes --requirement requirements-dev.lock
+	@touch $@
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; name it: make PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2> /dev/null \
+		|| { echo "Python's venv is needed; as root: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv .venv

@@ -1,0 +1,1 @@
+"""A complete, plausible trial replayed through the public API over HTTP."""

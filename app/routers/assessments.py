@@ -1,0 +1,89 @@
+"""Assessments of nine kinds, each with its own content."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+from starlette.responses import Response
+
+from app.domain.vocabulary import AssessmentKind
+from app.models import Assessment
+from app.routers.answers import tag
+from app.routers.dependencies import (
+    AsOf,
+    ExpectedVersion,
+    Now,
+    OfSubject,
+    Paging,
+    Session,
+    permit,
+)
+from app.routers.route import TrialRoute
+from app.schemas.assessments import AssessmentChange, AssessmentCreate, AssessmentView
+from app.schemas.lists import Listing
+from app.services import assessments, care
+from app.services.access import Actor, Area, Right
+from app.services.care import CareChange, OnDay
+
+router = APIRouter(
+    prefix="/studies/{study}/assessments", route_class=TrialRoute, tags=["assessments"]
+)
+Reader = Annotated[Actor, Depends(permit(Area.CARE, Right.READ))]
+Recorder = Annotated[Actor, Depends(permit(Area.CARE, Right.CREATE))]
+Changer = Annotated[Actor, Depends(permit(Area.CARE, Right.UPDATE))]
+
+
+@router.get("", summary="List assessments")
+async def list_assessments(
+    session: Session,
+    actor: Reader,
+    wanted: Paging,
+    subject: OfSubject,
+    kind: Annotated[AssessmentKind | None, Query(description="Of this kind.")] = None,
+) -> Listing[AssessmentView]:
+    """List assessments in the order of recording; retracted ones are marked."""
+    only = {"subject_id": subject, "kind": kind}
+    found = await care.list_records(session, actor, Assessment, only, wanted)
+    return Listing[AssessmentView].model_validate(found)
+
+
+@router.post("", status_code=201, summary="Record an assessment", response_model=AssessmentView)
+async def create_assessment(
+    session: Session, actor: Recorder, now: Now, body: AssessmentCreate, response: Response
+) -> OnDay:
+    """Record an assessment; its content has to fit its kind."""
+    made = await assessments.create_assessment(session, actor, body.model_dump(), now)
+    tag(response, made)
+    return made
+
+
+@router.get("/{assessment_id}", summary="Read an assessment", response_model=AssessmentView)
+async def read_assessment(
+    session: Session, actor: Reader, assessment_id: UUID, past: AsOf, response: Response
+) -> OnDay:
+    """Read one assessment."""
+    found = await care.read_record(session, actor, Assessment, assessment_id, past)
+    tag(response, found)
+    return found
+
+
+@router.patch(
+    "/{assessment_id}", summary="Change or retract an assessment", response_model=AssessmentView
+)
+async def change_assessment(
+    session: Session,
+    actor: Changer,
+    assessment_id: UUID,
+    version: ExpectedVersion,
+    now: Now,
+    body: AssessmentChange,
+    response: Response,
+) -> OnDay:
+    """Change the fields that are given; needs If-Match and a reason."""
+    values = body.model_dump(exclude_unset=True, exclude={"reason"})
+    change = CareChange(assessment_id, version, values)
+    changed = await assessments.change_assessment(session, actor, change, now)
+    tag(response, changed)
+    return changed

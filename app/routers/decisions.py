@@ -1,0 +1,92 @@
+"""Decisions about the ladder: proposed by an investigator, confirmed by the committee."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends
+
+from app.routers.answers import ExactJSON
+from app.routers.dependencies import Now, Paging, Session, permit
+from app.routers.route import TrialRoute
+from app.schemas.decisions import (
+    DecisionCreate,
+    DecisionListing,
+    DecisionView,
+    ExpansionCreate,
+    VerdictCreate,
+    WithdrawalCreate,
+)
+from app.services import decisions
+from app.services.access import Actor, Area, Right
+
+router = APIRouter(prefix="/studies/{study}", route_class=TrialRoute, tags=["escalation"])
+Reader = Annotated[Actor, Depends(permit(Area.ESCALATION, Right.READ))]
+Proposer = Annotated[Actor, Depends(permit(Area.ESCALATION, Right.CREATE))]
+Committee = Annotated[Actor, Depends(permit(Area.ESCALATION, Right.SIGN))]
+
+
+@router.get("/escalation/decisions", summary="List decisions", response_model=DecisionListing)
+async def list_decisions(session: Session, actor: Reader, wanted: Paging) -> ExactJSON:
+    """List decisions in the order of their rounds, each with its evidence and its verdict."""
+    return ExactJSON(await decisions.list_decisions(session, actor, wanted))
+
+
+@router.post(
+    "/escalation/decisions",
+    status_code=201,
+    summary="Propose a decision",
+    response_model=DecisionView,
+)
+async def propose_decision(
+    session: Session, actor: Proposer, body: DecisionCreate, now: Now
+) -> ExactJSON:
+    """Propose a decision against the digest that was read; refused if the evidence moved.
+
+    Decisions that the protocol lets nobody confirm, such as hold and stop, take effect at once.
+    """
+    made = await decisions.propose_decision(session, actor, body, now)
+    return ExactJSON(made, status_code=201)
+
+
+@router.post(
+    "/escalation/decisions/{decision_id}/verdict",
+    status_code=201,
+    summary="Confirm or reject a proposal",
+    response_model=DecisionView,
+)
+async def give_verdict(
+    session: Session, actor: Committee, decision_id: UUID, body: VerdictCreate, now: Now
+) -> ExactJSON:
+    """Give the second person's word; a confirmed decision takes effect if its evidence stands."""
+    decided = await decisions.give_verdict(session, actor, decision_id, body, now)
+    return ExactJSON(decided, status_code=201)
+
+
+@router.post(
+    "/escalation/decisions/{decision_id}/withdrawal",
+    status_code=201,
+    summary="Withdraw a proposal",
+    response_model=DecisionView,
+)
+async def withdraw_decision(
+    session: Session, actor: Proposer, decision_id: UUID, body: WithdrawalCreate, now: Now
+) -> ExactJSON:
+    """Take one's own open proposal back."""
+    settled = await decisions.withdraw_decision(session, actor, decision_id, body.reason, now)
+    return ExactJSON(settled, status_code=201)
+
+
+@router.post(
+    "/expansion",
+    status_code=201,
+    summary="Propose the level of the expansion",
+    response_model=DecisionView,
+)
+async def propose_expansion(
+    session: Session, actor: Proposer, body: ExpansionCreate, now: Now
+) -> ExactJSON:
+    """Propose a level not above the highest tolerated one; the committee confirms it."""
+    made = await decisions.propose_expansion(session, actor, body, now)
+    return ExactJSON(made, status_code=201)

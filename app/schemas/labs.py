@@ -1,0 +1,220 @@
+"""Laboratory results on the wire: sent in the sender's unit, shown in both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import (
+    AliasPath,
+    Field,
+    PlainValidator,
+    TypeAdapter,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    WrapValidator,
+)
+
+from app.domain.quantities import Comparator
+from app.domain.reported_results import LabEntry, RecordingOutcome, ReportedResult
+from app.domain.vocabulary import Finding, LabStatus
+from app.schemas.ctcae import ComparatorWord, GradeView
+from app.schemas.types import LAX, Body, Change, Code, Id, Instant, Number, StudyDate, View, example
+
+MAX_RESULTS = 2000
+FindingWord = Annotated[Finding, LAX]
+StatusWord = Annotated[LabStatus, LAX]
+_INSTANT, _DATE = TypeAdapter[datetime](Instant), TypeAdapter[date](StudyDate)
+
+
+def _day_or_instant(value: Any) -> date | datetime:
+    """Read a bound of a period; only an instant has a `T`."""
+    is_instant = isinstance(value, str) and "T" in value
+    return (_INSTANT if is_instant else _DATE).validate_python(value)
+
+
+DayOrInstant = Annotated[
+    date | datetime,
+    PlainValidator(_day_or_instant),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string", "format": each} for each in ("date", "date-time")]}
+    ),
+]
+
+
+class LabCreate(Body):
+    """One result: a value with its unit, a finding, or both; limits are in the value's unit."""
+
+    model_config = example(
+        subject_id="01930000-0000-7000-8000-000000000001",
+        analyte="ANC",
+        value=1.2,
+        unit="10*9/L",
+        lln=1.8,
+        uln=6.3,
+        collected_at="2026-06-20T08:00:00+08:00",
+        reported_at="2026-06-20T11:00:00+08:00",
+        accession="A-2620-0117",
+    )
+
+    subject_id: Id
+    analyte: Code = Field(examples=["HGB"], description="Key or alias of the catalogue.")
+    value: Number | None = None
+    comparator: ComparatorWord | None = Field(
+        default=None, description="The value is only a bound, such as <0.1."
+    )
+    unit: Code | None = Field(default=None, examples=["g/dL"])
+    lln: Number | None = Field(default=None, description="Lower limit of normal.")
+    uln: Number | None = Field(default=None, description="Upper limit of normal.")
+    finding: FindingWord | None = None
+    collected_at: Instant
+    reported_at: Instant | None = None
+    accession: Code | None = Field(
+        default=None, description="Number of the specimen; without it the collection tells it."
+    )
+    status: StatusWord = LabStatus.FINAL
+    source: Code = Field(default="manual", description="Where the result comes from.")
+
+    def entry(self) -> LabEntry:
+        """Return what is to be recorded."""
+        parts = self.model_dump(exclude={"subject_id", "source", "accession"})
+        return LabEntry(
+            subject_id=self.subject_id,
+            source=self.source,
+            accession=self.accession,
+            result=ReportedResult(**parts),
+        )
+
+
+class LabBatchCreate(Body):
+    """Many results; each is stored, found to be here already, or refused, on its own."""
+
+    model_config = example(
+        results=[
+            {
+                "subject_id": "01930000-0000-7000-8000-000000000001",
+                "analyte": "HGB",
+                "value": 102,
+                "unit": "g/L",
+                "collected_at": "2026-06-20T08:00:00+08:00",
+            },
+            {
+                "subject_id": "01930000-0000-7000-8000-000000000001",
+                "analyte": "HBSAG",
+                "finding": "negative",
+                "collected_at": "2026-06-20T08:00:00+08:00",
+            },
+        ],
+    )
+
+    results: Annotated[list[LabCreate], Field(min_length=1, max_length=MAX_RESULTS)]
+
+
+def _one_or_many(value: Any, _: ValidatorFunctionWrapHandler) -> LabCreate | LabBatchCreate:
+    """Validate as what it calls itself, so that errors point into the body that was sent."""
+    if isinstance(value, dict) and "results" in value:
+        return LabBatchCreate.model_validate(value)
+    return LabCreate.model_validate(value)
+
+
+LabBody = Annotated[LabCreate | LabBatchCreate, WrapValidator(_one_or_many)]
+
+
+class LabCorrection(Change):
+    """What a further version says; the value is stated with its unit, what is left out stays."""
+
+    model_config = example(
+        value=1.4,
+        unit="10*9/L",
+        reason="The laboratory sent a corrected report.",
+    )
+
+    status: StatusWord = LabStatus.CORRECTED
+    value: Number | None = None
+    comparator: ComparatorWord | None = None
+    unit: Code | None = None
+    lln: Number | None = None
+    uln: Number | None = None
+    finding: FindingWord | None = None
+    collected_at: Instant | None = None
+    reported_at: Instant | None = None
+
+
+class OriginalView(View):
+    """Numbers and unit letter for letter as they were sent."""
+
+    value: str | None = Field(examples=["10.2"])
+    unit: str | None = Field(examples=["g/dL"])
+    lln: str | None
+    uln: str | None
+
+
+class BaselineView(View):
+    """The last usable value before the first infusion, in the canonical unit."""
+
+    id: UUID
+    value: Number = Field(validation_alias=AliasPath("measurement", "value"))
+    comparator: Comparator | None = Field(validation_alias=AliasPath("measurement", "comparator"))
+    uln: Number | None
+    day: date
+
+
+class LabView(View):
+    """One version of a result; numbers are in the canonical unit, `original` is as sent.
+
+    `result_id` is the id of the first version and stays the same.
+    """
+
+    id: UUID
+    result_id: UUID
+    result_version: int
+    is_current: bool = Field(description="No further version had followed.")
+    subject_id: UUID
+    source: str
+    accession: str | None
+    analyte: str
+    status: LabStatus
+    collected_at: datetime
+    day: date = Field(description="Day of the collection in the study's zone.")
+    reported_at: datetime | None
+    value: Number | None
+    comparator: Comparator | None
+    unit: str | None
+    lln: Number | None
+    uln: Number | None
+    finding: Finding | None
+    original: OriginalView
+    reason: str | None = Field(description="Why this version replaced the one before.")
+    recorded_at: datetime
+    grades: list[GradeView] | None = Field(
+        description="CTCAE grades; null for a sender that may not read results."
+    )
+    baseline: BaselineView | None = Field(description="What the grades were compared with.")
+
+
+class LabReceipt(LabView):
+    """A result that was sent, and whether it was new."""
+
+    outcome: RecordingOutcome
+
+
+class ItemOutcome(View):
+    """What became of one result of a batch; a refusal has a code and a sentence."""
+
+    index: int = Field(description="Position in the batch, from 0.")
+    outcome: RecordingOutcome
+    id: UUID | None = Field(description="The result that is stored; null for a refused one.")
+    code: str | None
+    message: str | None
+
+
+class LabBatchReceipt(View):
+    """What became of a batch; received = created + duplicates + refused."""
+
+    received: int
+    created: int
+    duplicates: int
+    refused: int
+    results: Sequence[ItemOutcome]

@@ -1,0 +1,77 @@
+"""The backgrounds against which stored results are graded, for any subjects at any moment."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain import lab_grades
+from app.domain.lab_grades import Background
+from app.domain.vocabulary import MedicationClass
+from app.models import ConcomitantMedication, Infusion, LabResult, StudyRecord
+from app.services import evidence_mapping as to_fact
+from app.services.evidence import Scope, SubjectEvidence
+from app.services.history import as_of
+from app.services.lab_versions import is_current
+
+BySubject = defaultdict[UUID, list[Any]]
+Conditions = Callable[[Any], tuple[Any, ...]]
+
+_FACTS: dict[type[StudyRecord], Callable[[Any, ZoneInfo], Any]] = {
+    Infusion: to_fact.infusion,
+    ConcomitantMedication: to_fact.medication,
+    LabResult: to_fact.lab,
+}
+
+
+def background_of(evidence: SubjectEvidence) -> Background:
+    """Find the background in evidence that is loaded anyway."""
+    return lab_grades.background(evidence.infusions, evidence.labs, evidence.medications)
+
+
+async def load_backgrounds(
+    session: AsyncSession, scope: Scope, subject_ids: Collection[UUID], analytes: Collection[str]
+) -> dict[UUID, Background]:
+    """Load only what the grades of these analytes of these subjects rest on."""
+
+    async def load(model: type[StudyRecord], conditions: Conditions) -> BySubject:
+        entity = as_of(model, scope.study_id, scope.past)
+        mine = (entity.study_id == scope.study_id, entity.subject_id.in_(subject_ids))
+        found: BySubject = defaultdict(list)
+        for row in await session.scalars(select(entity).where(*mine, *conditions(entity))):
+            found[row.subject_id].append(_FACTS[model](row, scope.zone))
+        return found
+
+    infusions = await load(Infusion, _started)
+    medications = await load(ConcomitantMedication, _anticoagulant)
+    labs: BySubject = defaultdict(list)
+    if infusions:
+        last_start = max(each.started_at for of_one in infusions.values() for each in of_one)
+        labs = await load(
+            LabResult,
+            lambda lab: (
+                lab.analyte.in_(analytes),
+                lab.value.is_not(None),
+                lab.collected_at < last_start,
+                is_current(lab, scope.past),
+            ),
+        )
+    return {
+        each: lab_grades.background(infusions[each], labs[each], medications[each])
+        for each in subject_ids
+    }
+
+
+def _started(infusion: Any) -> tuple[Any, ...]:
+    return (infusion.started_at.is_not(None),)
+
+
+def _anticoagulant(medication: Any) -> tuple[Any, ...]:
+    is_one = medication.medication_class == MedicationClass.ANTICOAGULANT
+    return is_one, medication.retracted.is_(False)

@@ -1,0 +1,121 @@
+"""Bags of the product: each is allocated to one infusion, then used once or discarded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.ids import new_id
+from app.domain.errors import conflict, invalid
+from app.domain.vocabulary import BagStatus
+from app.models import Infusion, ProductBag
+from app.services.access import Actor
+from app.services.bag_allocation import Allocation, allocate, count_change
+from app.services.history import as_of, fetch, lock
+from app.services.paging import Page, PageRequest, page
+from app.services.protocols import active_protocol
+from app.services.subjects import lock_study
+
+# What a person may do with a bag; it becomes infused with its infusion, never by hand.
+_STEPS = {
+    (BagStatus.AVAILABLE, BagStatus.ALLOCATED),
+    (BagStatus.ALLOCATED, BagStatus.AVAILABLE),
+    (BagStatus.AVAILABLE, BagStatus.DISCARDED),
+    (BagStatus.ALLOCATED, BagStatus.DISCARDED),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BagFilter:
+    """Which bags are wanted; None does not filter."""
+
+    lot_id: UUID | None = None
+    status: BagStatus | None = None
+    infusion_id: UUID | None = None
+
+
+async def list_bags(
+    session: AsyncSession, actor: Actor, wanted: PageRequest, only: BagFilter
+) -> Page:
+    """List a page of bags, the first registered first."""
+    entity = as_of(ProductBag, actor.study_id, wanted.moment)
+    query = select(entity).where(entity.study_id == actor.study_id)
+    for name in ("lot_id", "status", "infusion_id"):
+        value = getattr(only, name)
+        if value is not None:
+            query = query.where(getattr(entity, name) == value)
+    return await page(session, query, entity.id, wanted)
+
+
+async def create_bag(session: AsyncSession, actor: Actor, values: Mapping[str, Any]) -> ProductBag:
+    """Register a bag of a lot; the database refuses unknown lots and repeated numbers."""
+    row = ProductBag(study_id=actor.study_id, id=new_id(), **values)
+    session.add(row)
+    await session.flush()
+    return row
+
+
+async def read_bag(
+    session: AsyncSession, actor: Actor, bag_id: UUID, past: datetime | None
+) -> ProductBag:
+    """Read one bag, now or as it was."""
+    return await fetch(session, ProductBag, actor.study_id, bag_id, past)
+
+
+async def change_bag(
+    session: AsyncSession,
+    actor: Actor,
+    bag_id: UUID,
+    version: int,
+    values: Mapping[str, Any],
+    now: datetime,
+) -> ProductBag:
+    """Move a bag one step or correct its number; raise conflict for a step it may not take."""
+    await lock_study(session, actor.study_id)
+    row = await lock(session, ProductBag, actor.study_id, bag_id, version)
+    row.bag_number = values.get("bag_number", row.bag_number)
+    status, infusion_id = values.get("status"), values.get("infusion_id")
+    if (infusion_id is not None) != (status is BagStatus.ALLOCATED):
+        raise invalid(
+            "infusion_and_status",
+            "Name an infusion with the status allocated, and only then.",
+            "/body/infusion_id",
+        )
+    if status is not None and (status, infusion_id) != (row.status, row.infusion_id):
+        await _step(session, actor, row, (status, infusion_id), now)
+    await session.flush()
+    return row
+
+
+async def _step(
+    session: AsyncSession,
+    actor: Actor,
+    row: ProductBag,
+    to: tuple[BagStatus, UUID | None],
+    now: datetime,
+) -> None:
+    """Take one step and count it on the infusion that it concerns."""
+    status, infusion_id = to
+    if (row.status, status) not in _STEPS:
+        raise conflict(
+            "bag_step_not_allowed",
+            f"A bag that is {row.status} cannot become {status}; infused and discarded are final, "
+            "and a bag becomes infused with its infusion.",
+        )
+    concerned = infusion_id or row.infusion_id
+    if concerned is not None:
+        infusion = await lock(session, Infusion, actor.study_id, concerned, None)
+        count_change(infusion)
+        if status is BagStatus.ALLOCATED:
+            protocol = await active_protocol(session, actor.study_id, now)
+            await allocate(session, [row], Allocation(infusion, protocol, now))
+            return
+    row.status = status
+    row.infusion_id = None if status is BagStatus.AVAILABLE else row.infusion_id
+    row.discarded_at = now if status is BagStatus.DISCARDED else None
