@@ -13,16 +13,9 @@ from uuid import UUID
 import httpx
 from sqlalchemy import func, select
 
-from app.core.ids import new_id
 from app.domain.escalation_rules import DecisionAction
 from app.domain.vocabulary import CohortPhase, Role
-from app.models import (
-    Cohort,
-    ConcomitantMedication,
-    Enrolment,
-    ProtocolVersion,
-    Transfusion,
-)
+from app.models import Cohort, Enrolment, ProtocolVersion
 from tests.conftest import Api, TestClock
 from tests.dosing_factories import decide
 from tests.trial_subjects import (
@@ -128,36 +121,22 @@ async def count(
 
 
 async def transfuse(api: Api, subject: dict[str, Any], on_day: date) -> str:
-    """Record a transfusion of red cells."""
-    id_ = new_id()
-    async with writing(api) as (session, actor):
-        session.add(
-            Transfusion(
-                study_id=actor.study_id,
-                id=id_,
-                subject_id=UUID(subject["id"]),
-                product="red_cells",
-                given_at=at(on_day),
-            )
-        )
-    return str(id_)
+    """Record a transfusion of red cells and return its id."""
+    body = {"product": "red_cells", "given_at": at(on_day).isoformat()}
+    return await _record(api, "/transfusions", subject, body)
 
 
 async def medicate(api: Api, subject: dict[str, Any], drug: str, on_day: date) -> str:
-    """Record a single dose of a medication."""
-    id_ = new_id()
-    async with writing(api) as (session, actor):
-        session.add(
-            ConcomitantMedication(
-                study_id=actor.study_id,
-                id=id_,
-                subject_id=UUID(subject["id"]),
-                name=drug,
-                medication_class=drug,
-                started_at=at(on_day, 6),
-            )
-        )
-    return str(id_)
+    """Record a single dose of a medication and return its id."""
+    body = {"name": drug, "medication_class": drug, "started_at": at(on_day, 6).isoformat()}
+    return await _record(api, "/concomitant-medications", subject, body)
+
+
+async def _record(api: Api, path: str, subject: dict[str, Any], body: dict[str, Any]) -> str:
+    body["subject_id"] = subject["id"]
+    answer = await api(Role.STUDY_COORDINATOR).post(path, json=body)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
 
 
 async def response_of(api: Api, subject: dict[str, Any], **query: str) -> dict[str, Any]:

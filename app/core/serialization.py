@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -19,15 +19,27 @@ def to_json(value: Any) -> str:
     The standard encoder writes decimals through binary floats; this one does not.
     Accepts facts and conclusions as they are: dataclasses, enums, dates, decimals, ids.
     """
+    return _write(value, sorted)
+
+
+def to_readable_json(value: Any) -> str:
+    """Write the same JSON with keys in the order they are declared in, for people to read."""
+    return _write(value, list)
+
+
+_Order = Callable[[Iterable[tuple[str, str]]], list[tuple[str, str]]]
+
+
+def _write(value: Any, order: _Order) -> str:
     if is_dataclass(value) and not isinstance(value, type):
         value = {field.name: getattr(value, field.name) for field in fields(value)}
     if isinstance(value, Mapping):
-        items = sorted((_key(key), to_json(item)) for key, item in value.items())
+        items = order((_key(key), _write(item, order)) for key, item in value.items())
         return "{" + ",".join(f"{_text(key)}:{item}" for key, item in items) + "}"
     if isinstance(value, Set):
-        return "[" + ",".join(sorted(to_json(item) for item in value)) + "]"
+        return "[" + ",".join(sorted(_write(item, order) for item in value)) + "]"
     if isinstance(value, (list, tuple)):
-        return "[" + ",".join(to_json(item) for item in value) + "]"
+        return "[" + ",".join(_write(item, order) for item in value) + "]"
     return _scalar(value)
 
 

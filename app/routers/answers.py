@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from starlette.responses import JSONResponse, Response
 
-from app.core.serialization import to_json
+from app.core.serialization import to_readable_json
 
 
 class ExactJSON(JSONResponse):
@@ -14,7 +14,7 @@ class ExactJSON(JSONResponse):
 
     def render(self, content: Any) -> bytes:
         """Write dataclasses, decimals, dates and words as JSON."""
-        return to_json(content).encode()
+        return to_readable_json(content).encode()
 
 
 class Versioned(Protocol):

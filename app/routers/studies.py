@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Path, Request
 from app.models import Study
 from app.routers.answers import ExactJSON
 from app.routers.dependencies import At, Caller, Now, Session, claim_key, permit
+from app.routers.problems import documented
 from app.routers.route import TrialRoute
 from app.schemas.lists import Listing
 from app.schemas.protocols import (
@@ -43,6 +44,7 @@ async def list_studies(session: Session, caller: Caller, now: Now) -> Listing[St
     summary="Set up a study from a protocol definition",
     dependencies=[Depends(claim_key)],
     response_model=StudyView,
+    responses=documented(403),
 )
 async def create_study(
     request: Request, session: Session, caller: Caller, now: Now, body: StudyCreate

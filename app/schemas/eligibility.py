@@ -50,7 +50,6 @@ class AnswerView(View):
     criterion: str
     met: bool
     at: dt.datetime
-    day: dt.date
     reason: str | None
 
 

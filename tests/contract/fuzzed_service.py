@@ -148,7 +148,7 @@ class Aim:
         if is_id(value):
             return self.choose.choice(self.service.known(name))
         fits = isinstance(value, int if schema["type"] == "integer" else str)
-        return self.choose.choice(schema["examples"]) if fits else value
+        return self.choose.choice(schema["examples"]) if fits and "examples" in schema else value
 
     def blend(self, example: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
         """Return an example with up to two of its fields as they were generated."""

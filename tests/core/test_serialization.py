@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.serialization import decimal_text, digest, from_json, to_json
+from app.core.serialization import decimal_text, digest, from_json, to_json, to_readable_json
 from app.domain.vocabulary import Sex
 
 DECIMALS = st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**12), max_value=10**12)
@@ -81,3 +81,10 @@ def test_only_finite_numbers_are_written(value):
     """NaN and infinity never reach a client or a digest."""
     with pytest.raises(ValueError, match=r"finite|JSON compliant"):
         to_json({"value": value})
+
+
+def test_answers_keep_the_order_of_declaration():
+    """People read a conclusion in the order its author wrote it; a digest does not care."""
+    content = {"verdict": "eligible", "criteria": []}
+    assert to_readable_json(content) == '{"verdict":"eligible","criteria":[]}'
+    assert to_json(content) == '{"criteria":[],"verdict":"eligible"}'

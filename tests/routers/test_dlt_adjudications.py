@@ -1,5 +1,6 @@
 """Dose-limiting toxicity over HTTP: proposed by the records, decided by a signature only."""
 
+from asyncio import gather
 from datetime import UTC, datetime
 
 import pytest
@@ -144,6 +145,27 @@ async def test_a_changed_event_has_to_be_adjudicated_again(api, report):
     assert ahead.status_code == 409
     assert (await sign(client, changed, is_dlt=False)).status_code == 201
     assert (await standing(api, event))["state"] == "not_a_candidate"
+
+
+async def test_a_signature_and_a_change_at_once_leave_the_event_undecided(
+    committing_api, committing_database
+):
+    """Whichever comes first: the signature is refused or stale, never on what nobody judged."""
+    subject = await register(committing_api)
+    async with committing_database.session() as session:
+        await dose(session, subject)
+        await session.commit()
+    client = committing_api()
+    body = EVENT | {"subject_id": subject}
+    event = (await client.post("/adverse-events", json=body)).json()
+    for grade in (4, 3, 4, 3, 4):
+        signed, changed = await gather(
+            sign(client, event, is_dlt=False), change(client, event, grade=grade)
+        )
+        assert changed.status_code == 200
+        assert signed.status_code in (201, 409)
+        event = (await client.get(f"/adverse-events/{event['id']}")).json()
+        assert event["dlt"]["state"] == "pending"
 
 
 async def test_a_signed_dlt_is_not_retracted_away(api, report):

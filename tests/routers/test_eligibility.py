@@ -7,6 +7,7 @@ import pytest
 
 from app.domain.vocabulary import Role
 from app.models import LabResult
+from app.schemas.eligibility import AnswerView, CriterionView, EligibilityView, ReadingView
 from tests.trial_subjects import eligible_subject, move_to, screened_subject, writing
 
 
@@ -43,6 +44,20 @@ async def test_an_eligible_subject_meets_every_criterion(api):
     assert found["protocol_version"] == 1
     assert len(found["protocol_digest"]) == 64
     assert found["as_of"].startswith("2026-06-01T04:00:00")
+
+
+async def test_the_answer_is_as_documented(api):
+    """Every field of verdict, criteria and readings is in the schema, and none is missing."""
+    subject = await eligible_subject(api)
+    await answer(api, subject, "I4", met=True)
+    found = await read(api, subject)
+    EligibilityView.model_validate(found)
+    assert set(found) == set(EligibilityView.model_fields)
+    for each in found["criteria"]:
+        assert set(each) == set(CriterionView.model_fields)
+        assert all(set(reading) == set(ReadingView.model_fields) for reading in each["readings"])
+    given = next(each for each in found["criteria"] if each["id"] == "I4")["attestation"]
+    assert set(given) == set(AnswerView.model_fields)
 
 
 async def test_a_screened_subject_is_undetermined(api):
