@@ -53,11 +53,6 @@ class Settings(BaseSettings):
         return self
 
     @property
-    def embeds_postgres(self) -> bool:
-        """Tell whether the service starts its own PostgreSQL."""
-        return self.database_url is None
-
-    @property
     def embeds_issuer(self) -> bool:
         """Tell whether tokens come from the development issuer."""
         return self.token_issuer is None

@@ -22,6 +22,7 @@ Errors are RFC 9457 problem documents. Every single resource has an `ETag`; chan
 
 _BODY_ERRORS = (400, 413, 415, 422)
 _WRITING = ("post", "put", "patch", "delete")
+_NULL = {"type": "null"}
 
 
 def install(app: FastAPI) -> None:
@@ -38,10 +39,9 @@ def install(app: FastAPI) -> None:
 def build(app: FastAPI) -> dict[str, Any]:
     """Build the document from the routes."""
     with _decimals_as_numbers():
-        found = get_openapi(
+        document = get_openapi(
             title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes
         )
-    document: dict[str, Any] = _numbers(found)
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
@@ -51,7 +51,7 @@ def build(app: FastAPI) -> dict[str, Any]:
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             _document_errors(path, method, operation)
-            _describe_ids(operation)
+            _describe_parameters(operation)
     return document
 
 
@@ -66,12 +66,16 @@ def _decimals_as_numbers() -> Iterator[None]:
         GenerateJsonSchema.decimal_schema = usual  # type: ignore[method-assign]
 
 
-def _describe_ids(operation: dict[str, Any]) -> None:
-    """Say of the ids in a path what they are the ids of."""
+def _describe_parameters(operation: dict[str, Any]) -> None:
+    """Say of the ids in a path what they name, and that no parameter outside a body can be null."""
     for parameter in operation.get("parameters", []):
         noun, _, id_ = parameter["name"].rpartition("_")
         if parameter["in"] == "path" and id_ == "id":
             parameter.setdefault("description", f"Id of the {noun}, as lists of them show it.")
+        kinds = [kind for kind in parameter["schema"].get("anyOf", ()) if kind != _NULL]
+        if len(kinds) == 1:
+            parameter["schema"] |= kinds[0]
+            del parameter["schema"]["anyOf"]
 
 
 def _document_errors(path: str, method: str, operation: dict[str, Any]) -> None:
@@ -94,34 +98,3 @@ def _document_errors(path: str, method: str, operation: dict[str, Any]) -> None:
         responses.setdefault("304", {"description": "Not Modified"})
     for status, entry in documented(*sorted(statuses)).items():
         responses.setdefault(str(status), entry)
-
-
-def _numbers(node: Any) -> Any:
-    """Describe decimals as the JSON numbers they are written as, not as Pydantic's text."""
-    if isinstance(node, list):
-        return [_numbers(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    if _is_decimal_text(node):
-        return {key: value for key, value in node.items() if key != "pattern"} | {"type": "number"}
-    options = node.get("anyOf")
-    if isinstance(options, list):
-        kept = [item for item in options if not _is_decimal_text(item)]
-        if len(kept) < len(options) and {"type": "number"} in [_kind(item) for item in kept]:
-            node = dict(node, anyOf=kept)
-            if len(kept) == 1:
-                del node["anyOf"]
-                node = {**kept[0], **node}
-    return {key: _numbers(value) for key, value in node.items()}
-
-
-def _is_decimal_text(node: Any) -> bool:
-    return (
-        isinstance(node, dict)
-        and node.get("type") == "string"
-        and str(node.get("pattern", "")).startswith("^(?!^[-+.]*$)[+-]?0*")
-    )
-
-
-def _kind(node: Any) -> dict[str, Any]:
-    return {"type": node.get("type")} if isinstance(node, dict) else {}

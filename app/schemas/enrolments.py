@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from app.domain.eligibility import EligibilityFlag
 from app.domain.errors import Reason
 from app.domain.vocabulary import CohortPhase
 from app.schemas.types import Body, Name, Rationale, example
@@ -30,7 +31,11 @@ class EnrolmentCreate(Body):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrolmentView:
-    """The place a subject took, and the digest of the eligibility it was taken on."""
+    """The place a subject took, and the digest of the eligibility it was taken on.
+
+    `warnings` are the ladder's; `flags` are remarks on the eligibility that did not stand in the
+    way.
+    """
 
     id: UUID
     subject_id: UUID
@@ -41,6 +46,7 @@ class EnrolmentView:
     slot: int
     replaces_id: UUID | None
     warnings: tuple[Reason, ...]
+    flags: tuple[EligibilityFlag, ...]
     protocol_version: int
     evidence_digest: str
     recorded_at: datetime

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from app.domain.committee import LadderState
 from app.domain.errors import Reason
@@ -20,7 +20,11 @@ from app.schemas.decisions import DecisionView
 from app.schemas.types import LAX, Body, NonNegativeNumber, Number, example
 
 VariantWord = Annotated[Variant, LAX]
-Rate = Annotated[NonNegativeNumber, Field(le=1)]
+Rate = Annotated[
+    NonNegativeNumber,
+    Field(le=1),
+    WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1}),
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

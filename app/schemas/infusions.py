@@ -73,6 +73,7 @@ class InfusionChange(Change):
         started_at="2026-06-08T10:00:00+08:00",
         stopped_at="2026-06-08T10:45:00+08:00",
         volume_ml=121,
+        cells=121_000_000,
         reason="Recorded from the infusion sheet.",
     )
 

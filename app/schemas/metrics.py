@@ -27,7 +27,10 @@ from app.domain.vocabulary import DispositionEvent, SubjectStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrolmentMetricsView:
-    """How the trial fills: `statuses` are where subjects stand, `dispositions` how they left."""
+    """How the trial fills: `statuses` are where subjects stand, `dispositions` how they left.
+
+    `treated` counts whoever may have received product, before the volume is recorded too.
+    """
 
     planned: PlannedEnrolment
     screened: int
@@ -71,7 +74,10 @@ class SafetyMetricsView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EfficacyMetricsView:
-    """Response rates in every reading, under the debatable rules, and times of response."""
+    """Response rates in every reading, under the debatable rules, and times of response.
+
+    `treated` are those with an infusion of a recorded volume (C10), the denominator of every rate.
+    """
 
     treated: int
     readings: tuple[ReadingRates, ...]

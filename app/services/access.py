@@ -92,7 +92,7 @@ MATRIX: dict[Area, dict[Role, str]] = {
     Area.RESPONSE: {
         _PI: "RS", _SUB: "RS", _CRC: "R", _DM: "R", _CRA: "R", _DMC: "R", _AUDITOR: "R",
     },
-    Area.ESCALATION: {_PI: "RC", _DM: "R", _CRA: "R", _DMC: "RS", _AUDITOR: "R"},
+    Area.ESCALATION: {_PI: "RC", _DM: "R", _CRA: "R", _DMC: "RCS", _AUDITOR: "R"},
     Area.METRICS: {
         _PI: "R", _SUB: "R", _CRC: "R", _DM: "R", _CRA: "R", _SPONSOR: "R", _DMC: "R",
         _AUDITOR: "R",

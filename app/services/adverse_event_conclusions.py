@@ -14,7 +14,6 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.ctcae.terms import special_interest
-from app.domain.dlt import DltFacts
 from app.domain.dlt_standing import NOT_ENROLLED, RETRACTED, DltStanding, standings
 from app.domain.protocol import ProtocolDefinition
 from app.domain.safety_reporting import DueReport, Moment, due_reports, is_treatment_emergent
@@ -105,13 +104,7 @@ def dlt_course(evidence: SubjectEvidence, rules: ProtocolDefinition) -> DltCours
     if evidence.place is None:
         ids = (event.id for event in evidence.events)
         return DltCourse(None, dict.fromkeys(ids, NOT_ENROLLED))
-    facts = DltFacts(
-        level=rules.dosing.level(evidence.place.dose_level),
-        infusions=evidence.infusions,
-        dispositions=evidence.dispositions,
-        events=evidence.events,
-        adjudications=evidence.adjudications,
-    )
+    facts = evidence.dlt_facts(rules.dosing.level(evidence.place.dose_level))
     starts = (each.started_at for each in facts.started if each.started_at is not None)
     return DltCourse(min(starts, default=None), standings(facts, rules.dlt))
 

@@ -22,9 +22,9 @@ from app.services.access import Actor
 from app.services.adverse_event_conclusions import AdverseEventWithConclusions, conclude
 from app.services.evidence_mapping import local_day
 from app.services.history import as_of, fetch, lock
+from app.services.locks import share_study
 from app.services.observations import check_observed
 from app.services.paging import Page, PageRequest, page
-from app.services.subjects import share_study
 
 _SPECIFIED = "Other, specify"
 

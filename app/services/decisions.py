@@ -18,7 +18,7 @@ from app.domain.committee import Decision, apply
 from app.domain.errors import DomainError, Reason, conflict, forbidden, invalid, not_found
 from app.domain.escalation import require_admissible
 from app.domain.escalation_rules import DecisionAction
-from app.domain.vocabulary import CohortPhase
+from app.domain.vocabulary import CohortPhase, Role
 from app.models import Cohort, DecisionVerdict, EscalationDecision
 from app.models.escalation import Verdict
 from app.schemas.decisions import (
@@ -33,20 +33,14 @@ from app.services.access import Actor
 from app.services.evidence_decisions import RecordedDecision, load_decisions
 from app.services.history import as_of
 from app.services.ladder import Ladder, read_ladder
+from app.services.locks import lock_study
 from app.services.paging import PageRequest, page
-from app.services.subjects import lock_study
 
 _OPENS = {
     DecisionAction.ESCALATE: CohortPhase.ESCALATION,
     DecisionAction.OPEN_EXPANSION: CohortPhase.EXPANSION,
 }
-_OF_A_LEVEL = (
-    DecisionAction.ESCALATE,
-    DecisionAction.EXPAND_TO_SIX,
-    DecisionAction.REFILL_LOWER,
-    DecisionAction.DECLARE_MTD,
-    DecisionAction.STOP_LEVEL,
-)
+_WITHOUT_LEVEL = (DecisionAction.HOLD, DecisionAction.RESUME, DecisionAction.STOP_TRIAL)
 
 
 async def list_decisions(
@@ -69,11 +63,16 @@ async def propose_decision(
     """Propose a decision on the evidence that the digest names.
 
     Raises conflict when the evidence moved, the recommendation does not admit the decision or
-    another proposal is open.
+    another proposal is open, and forbidden when the committee proposes what it has to confirm.
     """
     await lock_study(session, actor.study_id)
     ladder = await read_ladder(session, actor, now)
     gated = ladder.protocol.rules.escalation.needs_approval(wish.action)
+    if gated and actor.role is Role.SAFETY_COMMITTEE:
+        raise forbidden(
+            "proposed_by_the_investigator",
+            "The committee holds and stops on its own; any other step the investigator proposes.",
+        )
     if gated and ladder.open_proposal is not None:
         raise conflict(
             "proposal_open",
@@ -82,9 +81,7 @@ async def propose_decision(
         )
     if wish.digest != ladder.digest:
         raise _evidence_moved(ladder)
-    row = _row(actor, ladder, wish)
-    decision = _checked(ladder, wish, row)
-    row.dose_level = decision.level
+    row = _row(actor, ladder, wish, _admissible(ladder, wish))
     session.add(row)
     await session.flush()
     if not gated:
@@ -119,13 +116,12 @@ async def give_verdict(
     if proposal.row.proposed_by == actor.principal_id:
         raise forbidden("two_persons", "A proposal is confirmed or rejected by another person.")
     verdict = Verdict(word.verdict)
-    if verdict is Verdict.CONFIRMED:
-        if not word.digest == proposal.row.digest == ladder.digest:
-            raise _evidence_moved(ladder)
-        require_admissible(ladder.recommendation, proposal.fact)
-        apply(ladder.state, proposal.fact)
+    confirmed = verdict is Verdict.CONFIRMED
+    # The digest covers rules, decisions, counts and step: what was admissible then still is.
+    if confirmed and not word.digest == proposal.row.digest == ladder.digest:
+        raise _evidence_moved(ladder)
     await _settle(session, actor, proposal, (verdict, word.rationale))
-    if verdict is Verdict.CONFIRMED:
+    if confirmed:
         await _take_effect(session, proposal.row)
     return await _shown(session, proposal.row)
 
@@ -142,13 +138,16 @@ async def withdraw_decision(
     return await _shown(session, proposal.row)
 
 
-def _row(actor: Actor, ladder: Ladder, wish: DecisionCreate) -> EscalationDecision:
+def _row(
+    actor: Actor, ladder: Ladder, wish: DecisionCreate, decision: Decision
+) -> EscalationDecision:
     """Write down the proposal with its evidence; the round is unique, so two cannot both win."""
     return EscalationDecision(
         study_id=actor.study_id,
-        id=new_id(),
+        id=UUID(decision.id),
         round=len(ladder.decisions) + 1,
-        action=wish.action,
+        action=decision.action,
+        dose_level=decision.level,
         rationale=wish.rationale,
         proposed_by=actor.principal_id,
         protocol_version_id=ladder.protocol.id,
@@ -158,18 +157,19 @@ def _row(actor: Actor, ladder: Ladder, wish: DecisionCreate) -> EscalationDecisi
     )
 
 
-def _checked(ladder: Ladder, wish: DecisionCreate, row: EscalationDecision) -> Decision:
-    """Complete the decision with the recommended level and make sure that it can be taken."""
+def _admissible(ladder: Ladder, wish: DecisionCreate) -> Decision:
+    """Complete the decision with the recommended level; raise conflict if it cannot be taken."""
     if wish.dose_level is not None and wish.dose_level not in ladder.state.levels:
         raise invalid("unknown_level", "Name a level of the protocol.", "/body/dose_level")
     decision = Decision(
-        id=str(row.id),
+        id=str(new_id()),
         action=wish.action,
         level=wish.dose_level or _recommended_level(ladder, wish.action),
         reviewed=tuple(wish.reviewed),
     )
     require_admissible(ladder.recommendation, decision)
     _require_review(ladder, decision)
+    # A decision that the ladder could not replay must never be stored.
     apply(ladder.state, decision)
     return decision
 
@@ -177,7 +177,7 @@ def _checked(ladder: Ladder, wish: DecisionCreate, row: EscalationDecision) -> D
 def _recommended_level(ladder: Ladder, action: DecisionAction) -> str | None:
     """Give the level of the recommended step, if the action is that step and takes a level."""
     found = ladder.recommendation
-    if action not in _OF_A_LEVEL or action.value != found.action.value:
+    if action in _WITHOUT_LEVEL or action.value != found.action.value:
         return None
     return found.target_level or found.level
 

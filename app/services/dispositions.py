@@ -19,8 +19,9 @@ from app.schemas.subjects import DispositionCreate
 from app.services.access import Actor
 from app.services.evidence import Scope, SubjectEvidence, load_subject
 from app.services.history import lock
+from app.services.locks import lock_study
 from app.services.protocols import active_protocol
-from app.services.subjects import lock_study, status_of
+from app.services.subjects import status_of
 
 
 async def record_disposition(

@@ -20,9 +20,9 @@ from app.services.access import Actor
 from app.services.adverse_event_conclusions import DLT_TABLES, dlt_course
 from app.services.evidence import Scope, load_subjects
 from app.services.history import as_of, fetch, lock
+from app.services.locks import share_study
 from app.services.paging import Page, PageRequest, page
 from app.services.protocols import active_protocol
-from app.services.subjects import share_study
 
 
 @dataclass(frozen=True, slots=True)

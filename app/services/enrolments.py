@@ -29,7 +29,8 @@ from app.services.eligibility import weigh
 from app.services.escalation import halts
 from app.services.evidence import Scope, SubjectEvidence, load_subject
 from app.services.ladder import Ladder, read_ladder
-from app.services.subjects import lock_study, status_of
+from app.services.locks import lock_study
+from app.services.subjects import status_of
 
 
 async def enrol_subject(
@@ -55,7 +56,7 @@ async def enrol_subject(
         )
     _check_reason(ladder, wish)
     row = await _take_place(session, actor, ladder, (subject_id, eligibility))
-    return _view(row, evidence, ladder)
+    return _view(row, evidence.subject.number, ladder, eligibility)
 
 
 def _subject_refusals(evidence: SubjectEvidence, rules: ProtocolDefinition) -> Iterator[Reason]:
@@ -169,19 +170,20 @@ def next_slot(ladder: Ladder, cohort_id: UUID) -> tuple[int, UUID | None]:
     return sum(each.place.replaces_id is None for each in held) + 1, None
 
 
-def _view(row: Enrolment, evidence: SubjectEvidence, ladder: Ladder) -> EnrolmentView:
+def _view(row: Enrolment, number: str, ladder: Ladder, eligibility: Eligibility) -> EnrolmentView:
     assert ladder.open_place is not None
     level, phase = ladder.open_place
     return EnrolmentView(
         id=row.id,
         subject_id=row.subject_id,
-        number=evidence.subject.number,
+        number=number,
         cohort_id=row.cohort_id,
         dose_level=level,
         phase=phase,
         slot=row.slot,
         replaces_id=row.replaces_id,
         warnings=ladder.recommendation.warnings,
+        flags=eligibility.flags,
         protocol_version=ladder.protocol.number,
         evidence_digest=row.evidence_digest,
         recorded_at=row.recorded_at,

@@ -16,6 +16,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain import facts
+from app.domain.dlt import DltFacts
+from app.domain.dosing import DoseLevel
 from app.domain.errors import not_found
 from app.domain.vocabulary import CohortPhase
 from app.models import (
@@ -68,6 +70,16 @@ class SubjectEvidence:
     assessments: tuple[facts.Assessment, ...]
     attestations: tuple[facts.Attestation, ...]
     dispositions: tuple[facts.Disposition, ...]
+
+    def dlt_facts(self, level: DoseLevel) -> DltFacts:
+        """Return what the DLT rules read of this subject, treated at `level`."""
+        return DltFacts(
+            level=level,
+            infusions=self.infusions,
+            dispositions=self.dispositions,
+            events=self.events,
+            adjudications=self.adjudications,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.serialization import digest
 from app.domain.committee import LadderState, replay
-from app.domain.dlt import DltFacts, falls_in_window
+from app.domain.dlt import falls_in_window
 from app.domain.escalation import Recommendation, recommend
 from app.domain.evaluability import Evaluability, evaluability
 from app.domain.facts import AdverseEvent
@@ -118,13 +118,7 @@ def _count(
     evidence: SubjectEvidence, place: Place, rules: ProtocolDefinition, today: date
 ) -> CountedSubject:
     """Judge how an enrolled subject counts on a day."""
-    facts = DltFacts(
-        level=rules.dosing.level(place.dose_level),
-        infusions=evidence.infusions,
-        dispositions=evidence.dispositions,
-        events=evidence.events,
-        adjudications=evidence.adjudications,
-    )
+    facts = evidence.dlt_facts(rules.dosing.level(place.dose_level))
     judged = evaluability(facts, today, rules.dlt)
     since_dosing = replace(judged.window, end_day=None) if judged.window else None
     return CountedSubject(

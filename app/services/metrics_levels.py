@@ -6,8 +6,6 @@ from collections.abc import Collection
 from datetime import date
 from uuid import UUID
 
-from app.domain.dlt import DltFacts
-from app.domain.dosing import DoseLevel
 from app.domain.evaluability import evaluability
 from app.domain.metrics_levels import EnrolledSubject
 from app.domain.protocol import ProtocolDefinition
@@ -32,7 +30,7 @@ def enrolled_subjects(
     for evidence in found:
         place = places.get(evidence.subject_id)
         if place is not None:
-            facts = _facts(evidence, rules.dosing.level(place.dose_level))
+            facts = evidence.dlt_facts(rules.dosing.level(place.dose_level))
             subjects[evidence.subject_id] = EnrolledSubject(
                 phase=place.phase,
                 replaced=place.enrolment_id in replaced,
@@ -40,13 +38,3 @@ def enrolled_subjects(
                 evaluability=evaluability(facts, today, rules.dlt),
             )
     return subjects
-
-
-def _facts(evidence: SubjectEvidence, level: DoseLevel) -> DltFacts:
-    return DltFacts(
-        level=level,
-        infusions=evidence.infusions,
-        dispositions=evidence.dispositions,
-        events=evidence.events,
-        adjudications=evidence.adjudications,
-    )

@@ -22,8 +22,9 @@ from app.services.escalation import dosing_allowed
 from app.services.evidence import Place, Scope, SubjectEvidence, load_subject
 from app.services.history import lock
 from app.services.infusions import InfusionKey, InfusionWithConduct, read_infusion
+from app.services.locks import lock_study
 from app.services.protocols import ActiveProtocol, active_protocol
-from app.services.subjects import lock_study, status_of
+from app.services.subjects import status_of
 
 
 @dataclass(frozen=True, slots=True)

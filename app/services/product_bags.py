@@ -18,9 +18,9 @@ from app.models import Infusion, ProductBag
 from app.services.access import Actor
 from app.services.bag_allocation import Allocation, allocate, count_change
 from app.services.history import as_of, fetch, lock
+from app.services.locks import lock_study
 from app.services.paging import Page, PageRequest, page
 from app.services.protocols import active_protocol
-from app.services.subjects import lock_study
 
 # What a person may do with a bag; it becomes infused with its infusion, never by hand.
 _STEPS = {

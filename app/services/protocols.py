@@ -15,10 +15,11 @@ from app.core.ids import new_id
 from app.core.serialization import digest
 from app.domain.errors import conflict, invalid, not_found
 from app.domain.protocol import ProtocolDefinition
-from app.models import ProtocolActivation, ProtocolVersion, Study
+from app.models import Cohort, ProtocolActivation, ProtocolVersion, Study
 from app.schemas.protocols import parse_definition, stored_definition
 from app.services.access import Actor
 from app.services.history import as_of
+from app.services.locks import lock_study
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,7 @@ async def create_version(
             "The definition is for another study; its study.key must be this study's.",
             "/body/definition/study/key",
         )
+    await _check_continuity(session, actor, rules)
     latest = await session.scalar(
         select(func.max(ProtocolVersion.number)).where(ProtocolVersion.study_id == actor.study_id)
     )
@@ -152,10 +154,33 @@ async def create_version(
     return _with_activation(row, None)
 
 
+async def _check_continuity(session: AsyncSession, actor: Actor, rules: ProtocolDefinition) -> None:
+    """Refuse an amendment under which what was recorded could not be read any more."""
+    if rules.study.time_zone != actor.time_zone:
+        raise invalid(
+            "other_time_zone",
+            "The days of a study are counted in one zone; study.time_zone must stay.",
+            "/body/definition/study/time_zone",
+        )
+    await lock_study(session, actor.study_id)
+    used = set(
+        await session.scalars(select(Cohort.dose_level).where(Cohort.study_id == actor.study_id))
+    )
+    if not used <= {level.name for level in rules.dosing.levels}:
+        raise invalid(
+            "level_in_use",
+            "The definition leaves out a dose level that was opened; keep every such level.",
+            "/body/definition/dosing/levels",
+        )
+
+
 async def activate_version(
     session: AsyncSession, actor: Actor, number: int, effective_from: date, reason: str
 ) -> VersionWithActivation:
-    """Put a version into force from a study day on; a version is activated once."""
+    """Put a version into force from a study day on; a version is activated once.
+
+    The definition is held against the levels in use once more: one may have been opened since.
+    """
     row = await session.scalar(
         select(ProtocolVersion).where(
             ProtocolVersion.study_id == actor.study_id, ProtocolVersion.number == number
@@ -163,6 +188,7 @@ async def activate_version(
     )
     if row is None:
         raise not_found("protocol version")
+    await _check_continuity(session, actor, stored_definition(row.digest, row.definition))
     signed = ProtocolActivation(
         study_id=actor.study_id,
         id=new_id(),

@@ -6,15 +6,23 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.database import Database
+from app.models import Base, IdempotencyRecord, Record
 
 # Without these an acknowledged write could be lost when the machine stops.
 _DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
 _OFF = ("off", "local")
-_TRIGGERS = """
-SELECT count(*) FROM pg_trigger
-WHERE NOT tgisinternal AND tgenabled = 'A' AND tgname LIKE '%\\_refuse'
-"""
-GUARDED_TABLES = 24
+# Enabled ALWAYS: in replication roles, too.
+_TRIGGERS = "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled = 'A'"
+
+
+def guards() -> set[str]:
+    """Name the triggers that write the trail and refuse to change history."""
+    kept = {table.name for table in Base.metadata.sorted_tables} - {IdempotencyRecord.__tablename__}
+    changing = {model.__tablename__ for model in Record.__subclasses__()}
+    writers = ("count_version", "write_inserts", "write_updates")
+    return {f"{table}_refuse" for table in kept} | {
+        f"{table}_{writer}" for table in changing for writer in writers
+    }
 
 
 async def shortcomings(database: Database) -> list[str]:
@@ -22,7 +30,7 @@ async def shortcomings(database: Database) -> list[str]:
     try:
         async with database.engine.connect() as connection:
             values = {name: await connection.scalar(text(f"SHOW {name}")) for name in _DURABLE}
-            triggers = await connection.scalar(text(_TRIGGERS))
+            triggers = set(await connection.scalars(text(_TRIGGERS)))
     except (TimeoutError, SQLAlchemyError, OSError):
         return ["The database does not answer."]
     reasons = [
@@ -30,6 +38,10 @@ async def shortcomings(database: Database) -> list[str]:
         for name, value in values.items()
         if value in _OFF
     ]
-    if triggers != GUARDED_TABLES:
-        reasons.append("The audit triggers are not all in place; run the migrations.")
+    missing = sorted(guards() - triggers)
+    if missing:
+        reasons.append(
+            f"Audit triggers are missing or disabled: {', '.join(missing)}."
+            " Run the migrations or put them back before anybody writes."
+        )
     return reasons

@@ -17,10 +17,11 @@ from app.domain.disposition import derive_status
 from app.domain.errors import invalid
 from app.domain.protocol import ProtocolDefinition
 from app.domain.vocabulary import SubjectStatus
-from app.models import Site, Study, Subject
+from app.models import Site, Subject
 from app.services.access import Actor
 from app.services.evidence import Scope, SubjectEvidence, load_subjects
 from app.services.history import as_of, fetch, lock
+from app.services.locks import lock_study
 from app.services.paging import Page, PageRequest, page
 from app.services.protocols import active_protocol
 
@@ -36,24 +37,6 @@ class SubjectWithStatus:
     def __getattr__(self, name: str) -> Any:
         """Show the row's own columns as the subject's."""
         return getattr(self.row, name)
-
-
-async def lock_study(session: AsyncSession, study_id: UUID) -> None:
-    """Serialise what counts across the study; foreign-key checks go on beside it."""
-    await session.execute(
-        select(Study.study_id).where(Study.study_id == study_id).with_for_update(key_share=True)
-    )
-
-
-async def share_study(session: AsyncSession, study_id: UUID) -> None:
-    """Keep enrolments and decisions out while a fact that they count is written.
-
-    Whoever writes an infusion, an adverse event or an adjudication takes this first; such writers
-    do not wait for one another.
-    """
-    await session.execute(
-        select(Study.study_id).where(Study.study_id == study_id).with_for_update(read=True)
-    )
 
 
 async def create_subject(

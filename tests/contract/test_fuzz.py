@@ -2,7 +2,7 @@
 
 New operations are covered as soon as they are in the document. `MSC_FUZZ_EXAMPLES` is the number
 of random requests to each operation, `MSC_FUZZ_SEED` the seed; `make fuzz` sets a large number,
-with which every operation also gets the requests at the edges of its schema.
+with which each operation also gets the requests at the edges of its schema.
 """
 
 import os
@@ -29,9 +29,7 @@ from tests.conftest import TestClock, administrator, build_app, clients, on
 from tests.contract.fuzzed_service import FuzzedService, populate
 
 SEED = int(os.environ.get("MSC_FUZZ_SEED", "7212335"))
-from collections import Counter
-STAT = Counter()
-EXAMPLES = int(os.environ.get("MSC_FUZZ_EXAMPLES", "8"))
+EXAMPLES = int(os.environ.get("MSC_FUZZ_EXAMPLES", "12"))
 THOROUGH = EXAMPLES >= 100
 
 # Left out: positive_data_acceptance, because the trial's rules refuse much that fits a schema.
@@ -43,6 +41,9 @@ CHECKS = [
     response_headers_conformance,
     negative_data_rejection,
 ]
+# Beside the usual refusals of a misfit: a change is refused by its version (412) before its body
+# is looked at, and a body by its length (413).
+REFUSALS = ["400", "403", "404", "405", "409", "412", "413", "415", "422", "428"]
 CONFIG = schemathesis.Config.from_dict(
     {
         "seed": SEED,
@@ -50,25 +51,21 @@ CONFIG = schemathesis.Config.from_dict(
             "max-examples": EXAMPLES,
             "no-shrink": True,
             "database": "none",
+            "allow-extra-parameters": False,  # every unknown one is refused; see test_bad_input.py
             "with-security-parameters": False,  # each request has a valid token of its role
         },
         "phases": {"coverage": {"enabled": THOROUGH}},
-        "checks": {
-            # A change is refused by its version (412) before anything else about it is read.
-            "negative_data_rejection": {
-                "expected-statuses": ["400", "403", "404", "405", "409", "412", "413", "415", "422", "428"]
-            }
-        },
+        "checks": {"negative_data_rejection": {"expected-statuses": REFUSALS}},
     }
 )
 DOCUMENT = openapi_document()
-NEAR, FAR = (date(2026, 5, 20), date(2026, 7, 10)), (date(1, 1, 1), date(9999, 12, 31))
-DAYS = st.dates(*NEAR) | st.dates(*NEAR) | st.dates(*FAR)
-OFFSETS = st.sampled_from([timezone(timedelta(hours=hours)) for hours in (0, 8, 8, -12, 14)])
-MOMENTS = st.builds(datetime.combine, DAYS, st.times(), tzinfo=OFFSETS)
 
+# Most days lie in the time of the trial under test, the rest anywhere.
+DAYS = st.dates(date(2026, 5, 20), date(2026, 7, 10)) | st.dates()
+OFFSETS = st.sampled_from([timezone(timedelta(hours=hours)) for hours in (0, 8, -12, 14)])
+INSTANTS = st.builds(datetime.combine, DAYS, st.times(), tzinfo=OFFSETS)
 schemathesis.openapi.format("date", DAYS.map(date.isoformat))
-schemathesis.openapi.format("date-time", MOMENTS.map(datetime.isoformat))
+schemathesis.openapi.format("date-time", INSTANTS.map(datetime.isoformat))
 schema = schemathesis.openapi.from_dict(DOCUMENT, config=CONFIG)
 
 
@@ -82,10 +79,8 @@ async def service(server_url, template, issuer):
     api = clients(build_app(database, issuer, clock), issuer, clock)
     service = FuzzedService(api, database, DOCUMENT, get_running_loop())
     await populate(service, clock)
-    await service.learn_ids()
     yield service
     await database.close()
-    print(STAT)
 
 
 @schema.parametrize()
@@ -93,5 +88,4 @@ async def service(server_url, template, issuer):
 def test_every_answer_is_as_documented(case, service):
     """No 5xx, no undocumented status, content type or field, and no misfit is accepted."""
     for answer in service.ask(case):
-        STAT[answer.status_code] += 1
         case.validate_response(answer, checks=CHECKS)

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from app.domain.vocabulary import Role
 from app.models import AdverseEvent
-from app.services.subjects import lock_study, share_study
+from app.services.locks import lock_study, share_study
 from tests.ladder_steps import propose, read_ladder, treat, verdict
 from tests.trial_subjects import (
     FIRST_INFUSION,

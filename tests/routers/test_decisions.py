@@ -1,6 +1,6 @@
 """Decisions over HTTP: proposed on named evidence, confirmed by another person, then in force."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -269,6 +269,22 @@ async def test_the_expansion_goes_through_the_same_gate(api, clock):
     assert (found["state"]["expansion_level"], found["phase"]) == ("A", "expansion")
 
 
+async def test_a_level_that_was_left_is_opened_again_with_its_cohort(api, clock):
+    """A late DLT on A leads back there; once A is decided B goes on in the cohort it had."""
+    first = await treat(api, clock, FIRST_INFUSION, 3)
+    await decide(api, "escalate")
+    await dose_limiting_event(api, first[0], FIRST_INFUSION)
+    assert (await decide(api, "refill_lower"))["dose_level"] == "A"
+    await treat(api, clock, date(2026, 8, 1), 3)
+    assert (await decide(api, "escalate"))["dose_level"] == "B"
+    cohorts = (await api().get("/cohorts")).json()["items"]
+    assert [(each["dose_level"], each["is_open"]) for each in cohorts] == [
+        ("A", False),
+        ("B", True),
+    ]
+    assert (await enrolled_subject(api, date(2026, 9, 5)))["enrolment"]["slot"] == 1
+
+
 async def test_decisions_are_listed_in_order(api, clock):
     """Rounds in order, in pages, each with what became of it."""
     await decide(api, "hold")
@@ -285,6 +301,24 @@ async def test_decisions_are_listed_in_order(api, clock):
     assert [each["round"] for each in rest.json()["items"]] == [3]
 
 
+async def test_decisions_are_read_as_they_were(api, clock):
+    """Before the verdict the proposal was open, and before it there was none."""
+    clock.now = datetime.now(UTC)
+    hold = await proposed(api, "hold")
+    resume = await proposed(api, "resume")
+    before = datetime.now(UTC)
+    await verdict(api, resume)
+    clock.now = datetime.now(UTC)
+
+    async def statuses(moment):
+        found = await api().get("/escalation/decisions", params={"as_of": moment})
+        return [each["status"] for each in found.json()["items"]]
+
+    assert await statuses(clock.now.isoformat()) == ["in_force", "in_force"]
+    assert await statuses(before.isoformat()) == ["in_force", "proposed"]
+    assert await statuses(hold["recorded_at"]) == ["in_force"]
+
+
 async def test_the_rationale_goes_to_the_trail(api, session):
     """The operation of a decision says why."""
     await decide(api, "hold", rationale="A report from another trial.")
@@ -299,12 +333,12 @@ async def test_the_rationale_goes_to_the_trail(api, session):
     [
         (Role.PRINCIPAL_INVESTIGATOR, 201),
         (Role.SUB_INVESTIGATOR, 403),
-        (Role.SAFETY_COMMITTEE, 403),
+        (Role.SAFETY_COMMITTEE, 201),
         (Role.DATA_MANAGER, 403),
     ],
 )
-async def test_who_may_propose(api, role, status):
-    """Only the principal investigator proposes."""
+async def test_who_may_hold(api, role, status):
+    """The principal investigator and the committee may stop things, nobody else."""
     digest = (await read_ladder(api))["digest"]
     body = {"digest": digest, "action": "hold", "rationale": "To be sure."}
     assert (await api(role).post("/escalation/decisions", json=body)).status_code == status
@@ -321,20 +355,20 @@ async def test_who_may_give_a_verdict(api, clock):
     assert (await verdict(api, decision | {"id": str(uuid4())})).status_code == 404
 
 
-async def grant_investigator(api, clock):
-    """Make the committee's first member a principal investigator, too."""
+async def grant_committee(api, clock):
+    """Make the principal investigator a member of the committee, too."""
     async with writing(api) as (session, actor):
         member = await session.scalar(
             select(Principal).where(
                 Principal.study_id == actor.study_id,
-                Principal.subject == fixture_subject(Role.SAFETY_COMMITTEE),
+                Principal.subject == fixture_subject(Role.PRINCIPAL_INVESTIGATOR),
             )
         )
         session.add(
             RoleGrant(
                 study_id=actor.study_id,
                 principal_id=member.id,
-                role=Role.PRINCIPAL_INVESTIGATOR,
+                role=Role.SAFETY_COMMITTEE,
                 valid_from=clock.now - timedelta(days=1),
             )
         )
@@ -343,23 +377,30 @@ async def grant_investigator(api, clock):
 async def test_one_person_cannot_do_both(api, clock):
     """Whoever proposes does not give the verdict, whatever roles the person has."""
     await treat(api, clock, FIRST_INFUSION, 3)
-    await grant_investigator(api, clock)
-    body = {
-        "digest": (await read_ladder(api))["digest"],
-        "action": "escalate",
-        "rationale": "As recommended.",
-    }
-    decision = await api(Role.SAFETY_COMMITTEE).post("/escalation/decisions", json=body)
-    assert decision.status_code == 201, decision.text
-    answer = await verdict(api, decision.json())
+    await grant_committee(api, clock)
+    decision = await proposed(api, "escalate")
+    body = {"verdict": "confirmed", "rationale": "Fine.", "digest": decision["digest"]}
+    answer = await api().post(f"/escalation/decisions/{decision['id']}/verdict", json=body)
     assert (answer.status_code, answer.json()["code"]) == (403, "two_persons")
-    assert (await verdict(api, decision.json(), second=True)).status_code == 201
+    assert (await verdict(api, decision, second=True)).status_code == 201
 
 
 async def test_only_the_author_withdraws(api, clock):
-    """Another investigator leaves the proposal to its author and the committee."""
+    """A committee member leaves the proposal to its author."""
     await treat(api, clock, FIRST_INFUSION, 3)
-    await grant_investigator(api, clock)
     decision = await proposed(api, "escalate")
     answer = await withdraw(api, decision, Role.SAFETY_COMMITTEE)
     assert (answer.status_code, answer.json()["code"]) == (403, "not_the_proposer")
+
+
+async def test_the_committee_holds_and_stops_on_its_own(api):
+    """A hold by the committee is in force at once; what it has to confirm it may not propose."""
+    digest = (await read_ladder(api))["digest"]
+    body = {"digest": digest, "action": "hold", "rationale": "Two events have to be looked at."}
+    committee = api(Role.SAFETY_COMMITTEE)
+    held = await committee.post("/escalation/decisions", json=body)
+    assert (held.status_code, held.json()["status"]) == (201, "in_force")
+    digest = (await read_ladder(api))["digest"]
+    wish = body | {"digest": digest, "action": "resume"}
+    refused = await committee.post("/escalation/decisions", json=wish)
+    assert (refused.status_code, refused.json()["code"]) == (403, "proposed_by_the_investigator")

@@ -39,7 +39,7 @@ async def test_an_eligible_subject_takes_the_first_place(api):
     assert answer.status_code == 201, answer.text
     place = answer.json()
     assert (place["dose_level"], place["phase"], place["slot"]) == ("A", "escalation", 1)
-    assert (place["replaces_id"], place["warnings"]) == (None, [])
+    assert (place["replaces_id"], place["warnings"], place["flags"]) == (None, [], [])
     assert place["protocol_version"] == 1
     shown = (await api().get(f"/subjects/{subject['id']}")).json()
     assert (shown["status"], shown["dose_level"]) == ("enrolled", "A")
@@ -61,6 +61,13 @@ async def test_a_second_subject_is_warned_of_the_stagger(api):
     second = await enrolled_subject(api)
     assert second["enrolment"]["slot"] == 2
     assert [each["code"] for each in second["enrolment"]["warnings"]] == ["stagger"]
+
+
+async def test_remarks_on_the_eligibility_come_with_the_place(api, clock):
+    """A planned first infusion that has passed does not shut out, but somebody has to know."""
+    move_to(clock, FIRST_INFUSION + timedelta(days=1))
+    place = (await enrolled_subject(api))["enrolment"]
+    assert [each["code"] for each in place["flags"]] == ["planned_infusion_passed"]
 
 
 async def test_every_criterion_in_the_way_is_named(api):

@@ -9,7 +9,7 @@ import pytest
 from app.domain.errors import Reason
 from app.domain.vocabulary import CohortPhase, Role
 from app.services.escalation import dosing_allowed
-from tests.ladder_steps import decide, read_ladder, treat
+from tests.ladder_steps import amend, decide, read_ladder, treat
 from tests.trial_subjects import (
     FIRST_INFUSION,
     adjudicate,
@@ -135,6 +135,37 @@ async def test_the_digest_moves_with_every_fact_that_counts(api, clock):
     await decide(api, "hold")
     await note()
     assert len(set(seen)) == len(seen) == 6
+
+
+async def test_the_digest_moves_when_a_passing_day_changes_the_step(api, clock):
+    """With a blocking stagger the step turns from hold to enrol on day 14, no fact changing."""
+    stagger = {"policy": "block", "after_first_days": 14, "after_others_days": 0}
+    await amend(api, "escalation", stagger=stagger)
+    move_to(clock, FIRST_INFUSION)
+    await infuse(api, await enrolled_subject(api), FIRST_INFUSION)
+    move_to(clock, FIRST_INFUSION + timedelta(days=13))
+    held = await read_ladder(api)
+    move_to(clock, FIRST_INFUSION + timedelta(days=14))
+    free = await read_ladder(api)
+    assert (held["recommendation"], free["recommendation"]) == ("hold", "enrol")
+    assert held["digest"] != free["digest"]
+
+
+async def test_the_expansion_rings_on_pooled_toxicity(api, clock):
+    """Two DLTs among the first six of both phases hold the trial; one does not."""
+    design = {"variant": "storer", "cohort_size": 3, "max_level_size": 6, "stop_at_dlts": 2}
+    await amend(api, "escalation", design=design)
+    await treat(api, clock, FIRST_INFUSION, 3)
+    await decide(api, "escalate")
+    await treat(api, clock, date(2026, 8, 1), 2, dlts=2)
+    await decide(api, "stop_level")
+    await decide(api, "declare_mtd")
+    await decide(api, "open_expansion", dose_level="A")
+    await treat(api, clock, date(2026, 10, 1), 1, dlts=1)
+    assert (await read_ladder(api))["held_by"] == []
+    await treat(api, clock, date(2026, 11, 10), 1, dlts=1)
+    assert [each["id"] for each in (await read_ladder(api))["held_by"]] == ["expansion_dlts:2"]
+    assert await refusals(api, clock, "A", CohortPhase.EXPANSION) == ["expansion_dlts"]
 
 
 async def test_the_ladder_is_read_as_it_was(api, clock):

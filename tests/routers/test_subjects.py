@@ -1,5 +1,7 @@
 """Subjects over HTTP: numbered, versioned, read as they were."""
 
+from sqlalchemy import text
+
 from app.domain.vocabulary import Role
 
 SUBJECT = {
@@ -53,18 +55,22 @@ async def test_a_change_needs_a_reason(api):
     assert answer.json()["errors"][0]["pointer"] == "/body/reason"
 
 
-async def test_a_subject_is_read_as_it_was(api, session):
-    """With as_of the earlier weight and the earlier version are shown."""
+async def test_a_subject_is_read_as_it_was(api, session, clock):
+    """With as_of the earlier weight and version are shown, and before it existed it is absent."""
+    clock.advance(days=3650)  # the database keeps its own time, which as_of must not exceed
     client = api(Role.STUDY_COORDINATOR)
+    before = await session.scalar(text("SELECT clock_timestamp()"))
     made = (await client.post("/subjects", json=SUBJECT)).json()
     path = f"/subjects/{made['id']}"
-    moment = await session.connection()
-    from sqlalchemy import text
-
-    between = (await moment.execute(text("SELECT clock_timestamp()"))).scalar_one()
+    between = await session.scalar(text("SELECT clock_timestamp()"))
     body = {"weight_kg": 61, "reason": "Weighed again."}
     await client.patch(path, json=body, headers={"If-Match": '"v1"'})
     assert (await client.get(path)).json()["weight_kg"] == 61
+    then = await client.get(path, params={"as_of": between.isoformat()})
+    assert (then.json()["weight_kg"], then.json()["version"]) == (60.5, 1)
+    listed = await client.get("/subjects", params={"as_of": between.isoformat()})
+    assert [item["weight_kg"] for item in listed.json()["items"]] == [60.5]
+    assert (await client.get(path, params={"as_of": before.isoformat()})).status_code == 404
 
 
 async def test_the_same_key_gets_the_same_answer(api):

@@ -1,0 +1,172 @@
+"""The migrations go up, down and up again, lose no row, and say what the models say."""
+
+import httpx
+import pytest
+from alembic.config import Config
+from sqlalchemy import Connection, text
+
+from alembic import command
+from app.core.database import Database
+from app.core.migration import migrate, newest_revision, scripts
+from app.domain.vocabulary import Role
+from tests.dosing_factories import create_bags
+from tests.trial_subjects import (
+    FIRST_INFUSION,
+    dose_limiting_event,
+    enrolled_subject,
+    infuse,
+    move_to,
+)
+
+BEFORE_TRIGGERS = "0002"
+# All that a revision makes, in words that compare.
+CATALOGUE = """
+SELECT format('%s.%s %s %s %s', table_name, column_name, data_type, is_nullable, column_default)
+FROM information_schema.columns WHERE table_schema = 'public'
+UNION ALL SELECT format('%s %s', conname, pg_get_constraintdef(oid)) FROM pg_constraint
+WHERE connamespace = 'public'::regnamespace
+UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'
+UNION ALL SELECT format('%s %s', tgenabled, pg_get_triggerdef(oid)) FROM pg_trigger
+WHERE NOT tgisinternal
+UNION ALL SELECT pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+ORDER BY 1
+"""
+TABLES = """
+SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'
+"""
+
+
+@pytest.fixture
+async def empty(empty_url):
+    """A pool on a database without a schema."""
+    database = Database(empty_url)
+    yield database
+    await database.close()
+
+
+def configuration(connection: Connection) -> Config:
+    """Return what alembic's commands need to work on a connection."""
+    config = Config()
+    config.set_main_option("script_location", str(scripts()))
+    config.attributes["connection"] = connection
+    return config
+
+
+async def downgrade(database: Database, revision: str) -> None:
+    """Undo the migrations above a revision."""
+    async with database.engine.begin() as connection:
+        await connection.run_sync(lambda sync: command.downgrade(configuration(sync), revision))
+
+
+async def catalogue(database: Database) -> list[str]:
+    """Describe every column, constraint, index, trigger and function."""
+    async with database.engine.connect() as connection:
+        return list(await connection.scalars(text(CATALOGUE)))
+
+
+async def contents(database: Database) -> dict[str, tuple[int, str]]:
+    """Count the rows of every table, with a digest of all their values."""
+    query = "SELECT count(*), coalesce(md5(string_agg(t::text, '' ORDER BY t::text)), '') FROM {} t"
+    async with database.engine.connect() as connection:
+        tables = list(await connection.scalars(text(TABLES)))
+        return {
+            table: tuple((await connection.execute(text(query.format(table)))).one())
+            for table in tables
+        }
+
+
+@pytest.fixture
+async def filled(committing_api, clock) -> httpx.AsyncClient:
+    """A client of a service with a cohort's first subject, who has a dose-limiting event."""
+    subject = await enrolled_subject(committing_api)
+    await create_bags(committing_api)
+    move_to(clock, FIRST_INFUSION)
+    await infuse(committing_api, subject, FIRST_INFUSION)
+    await dose_limiting_event(committing_api, subject, FIRST_INFUSION)
+    client = committing_api(Role.STUDY_COORDINATOR)
+    body = {"weight_kg": 61, "reason": "Weighed again."}
+    path = f"/subjects/{subject['id']}"
+    answer = await client.patch(path, json=body, headers={"If-Match": '"v1"'})
+    assert answer.status_code == 200, answer.text
+    return client
+
+
+async def change_first_subject(client: httpx.AsyncClient) -> httpx.Response:
+    """Change the weight of the first subject in the list."""
+    subject = (await client.get("/subjects")).json()["items"][0]
+    return await client.patch(
+        f"/subjects/{subject['id']}",
+        json={"weight_kg": 62, "reason": "Weighed once more."},
+        headers={"If-Match": f'"v{subject["version"]}"'},
+    )
+
+
+async def test_up_down_and_up_again_on_an_empty_database(empty):
+    """Going down leaves nothing behind, and the second way up makes what the first one made."""
+    await migrate(empty.engine)
+    made = await catalogue(empty)
+    assert any("write_updates" in line for line in made)
+    await downgrade(empty, "base")
+    assert all("alembic_version" in line for line in await catalogue(empty))
+    await migrate(empty.engine)
+    assert await catalogue(empty) == made
+
+
+async def test_each_revision_can_be_undone_alone(empty):
+    """Down and up by one revision from any revision gives the same schema."""
+    revisions = [f"{number:04d}" for number in range(1, int(newest_revision()) + 1)]
+    for below, revision in zip(["base", *revisions], revisions, strict=False):
+        await migrate(empty.engine, revision)
+        made = await catalogue(empty)
+        await downgrade(empty, below)
+        await migrate(empty.engine, revision)
+        assert await catalogue(empty) == made, revision
+
+
+async def test_no_row_is_lost_when_the_triggers_go_and_come_back(filled, committing_database):
+    """The rows, the trail among them, stay to the letter; afterwards it is written again."""
+    before = await contents(committing_database)
+    await downgrade(committing_database, BEFORE_TRIGGERS)
+    assert (await filled.get("http://test/readyz")).status_code == 503
+    await migrate(committing_database.engine)
+    assert await contents(committing_database) == before
+    assert before["change"][0] > 0
+    assert before["dlt_adjudication"][0] == 1
+    assert (await filled.get("http://test/readyz")).status_code == 200
+    assert (await change_first_subject(filled)).status_code == 200
+    assert (await contents(committing_database))["change"][0] == before["change"][0] + 1
+
+
+async def test_the_models_say_what_the_migrations_made(empty):
+    """Alembic finds nothing that it would generate."""
+    await migrate(empty.engine)
+    async with empty.engine.connect() as connection:
+        await connection.run_sync(lambda sync: command.check(configuration(sync)))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DROP TRIGGER subject_refuse ON subject",
+        "DROP TRIGGER subject_write_updates ON subject",
+        "ALTER TABLE lab_result DISABLE TRIGGER lab_result_refuse",
+        # Fires no more for whoever sets session_replication_role.
+        "ALTER TABLE change ENABLE TRIGGER change_refuse",
+        "DROP SCHEMA public CASCADE",
+    ],
+)
+async def test_a_service_without_all_its_triggers_is_not_ready(
+    committing_api, committing_database, statement
+):
+    """The readiness endpoint answers 503 and names the trigger."""
+    client = committing_api(None)
+    assert (await client.get("http://test/readyz")).json() == {"status": "ready", "reasons": []}
+    async with committing_database.engine.begin() as connection:
+        await connection.execute(text(statement))
+    answer = await client.get("http://test/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["status"] == "not_ready"
+    [reason] = answer.json()["reasons"]
+    trigger = next((word for word in statement.split() if "_" in word), "subject_refuse")
+    assert f" {trigger}" in reason
+    assert reason.endswith(".")
