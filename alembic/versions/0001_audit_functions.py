@@ -27,7 +27,7 @@ CREATE FUNCTION write_inserts() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO change (study_id, operation_id, table_name, record_id, action, new, recorded_at)
     SELECT study_id, current_operation(), TG_TABLE_NAME, id, 'insert', to_jsonb(n),
-           clock_timestamp()
+           n.recorded_at
     FROM new_rows n;
     RETURN NULL;
 END $$

@@ -57,6 +57,7 @@ class TokenVerifier:
             and self._audience in (audience if isinstance(audience, list) else [audience])
             and isinstance(subject, str)
             and 0 < len(subject) <= 200
+            and subject.isprintable()
             and _within(claims, now)
         )
 

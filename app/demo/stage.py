@@ -101,9 +101,11 @@ class Stage:
         assert part.level is not None
         subject = self.screen(part)
         path = f"/subjects/{subject['id']}"
-        place = self.api.post(
-            f"{path}/enrolment", {"dose_level": part.level}, f"enrolment-{part.number}", PI
-        )
+        wish = {
+            "dose_level": part.level,
+            "reason": "Recorded from the paper source after the fact.",
+        }
+        place = self.api.post(f"{path}/enrolment", wish, f"enrolment-{part.number}", PI)
         for number in range(1, INFUSIONS[part.level] + 1):
             self._infuse(subject, part, number)
         for index, event in enumerate(part.events):

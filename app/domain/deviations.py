@@ -21,6 +21,7 @@ class DeviationCode(StrEnum):
     INFUSION_INTERVAL = "infusion_interval"
     INFUSION_MISSED = "infusion_missed"
     DOSE_OUT_OF_TOLERANCE = "dose_out_of_tolerance"
+    DOSED_WHILE_NOT_ALLOWED = "dosed_while_not_allowed"
     PREMEDICATION_MISSING = "premedication_missing"
     PREMEDICATION_DOSE = "premedication_dose"
     PREMEDICATION_LATE = "premedication_late"
@@ -53,11 +54,16 @@ class DeviationRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnmetCriterion:
-    """An eligibility criterion that an enrolled subject turns out not to have met."""
+    """An eligibility criterion that an enrolled subject turns out not to have met.
+
+    `open` says that the records of a treated subject do not settle it, as when results were too
+    old on the day of the first infusion.
+    """
 
     criterion: str
     day: date
     evidence: tuple[str, ...]
+    open: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,11 +261,17 @@ def _blood_counts(facts: DeviationFacts, rules: DeviationRules) -> Iterator[_Fin
 
 def _eligibility(unmet: tuple[UnmetCriterion, ...]) -> Iterator[_Finding]:
     for criterion in unmet:
+        sentence = f"The subject was enrolled without meeting criterion {criterion.criterion}."
+        if criterion.open:
+            sentence = (
+                "No record that counts on the day of the first infusion settles criterion"
+                f" {criterion.criterion}."
+            )
         yield _Finding(
             code=DeviationCode.ELIGIBILITY_VIOLATION,
             about=criterion.criterion,
             day=criterion.day,
-            sentence=f"The subject was enrolled without meeting criterion {criterion.criterion}.",
+            sentence=sentence,
             evidence=criterion.evidence,
             rule=f"eligibility.{criterion.criterion}",
         )

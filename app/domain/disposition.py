@@ -119,7 +119,8 @@ def derive_status(
 ) -> SubjectStatus:
     """Derive where a subject stands; an exit outweighs treatment, the most final exit wins.
 
-    Treatment is over when every planned infusion was given or cancelled.
+    Treatment is over when every planned infusion was given or cancelled; a start that gave
+    nothing was neither.
     """
     events = {disposition.event for disposition in dispositions}
     for event, status in _STATUS_BY_EVENT:
@@ -130,7 +131,9 @@ def derive_status(
     known = list(infusions)
     if not any(infusion.given for infusion in known):
         return SubjectStatus.ENROLLED
-    settled = sum(1 for infusion in known if infusion.given or infusion.cancelled)
+    settled = sum(
+        infusion.given or (infusion.cancelled and not infusion.voided) for infusion in known
+    )
     over = settled >= planned_infusions
     return SubjectStatus.IN_FOLLOW_UP if over else SubjectStatus.ON_TREATMENT
 

@@ -30,27 +30,32 @@ class DltFacts:
     adjudications: tuple[DltAdjudication, ...] = ()
 
     @property
+    def attempted(self) -> tuple[Infusion, ...]:
+        """The infusions that were begun, also those that gave nothing, in order of day.
+
+        Observation begins with the first of them: what follows an attempt must not go unseen.
+        """
+        return tuple(sorted((fact for fact in self.infusions if fact.day is not None), key=_day))
+
+    @property
     def started(self) -> tuple[Infusion, ...]:
         """The infusions that may have entered the subject, in order of day.
 
         A started infusion whose volume is not yet recorded counts: what happens after it must
         not go unseen until somebody files the volume.
         """
-        started = [
-            fact
-            for fact in self.infusions
-            if fact.day is not None and (fact.volume_ml is None or fact.given)
-        ]
-        return tuple(sorted(started, key=_day))
+        return tuple(fact for fact in self.attempted if fact.volume_ml is None or fact.given)
 
     @property
     def infusions_to_come(self) -> int:
-        """How many infusions of the level are still to be given; none once the subject left."""
+        """How many infusions of the level are still to be given; none once the subject left.
+
+        A start that gave nothing uses up none of them, cancelled or not.
+        """
         if self.dispositions:
             return 0
-        started = self.started
-        cancelled = [fact for fact in self.infusions if fact.cancelled and fact not in started]
-        return max(0, self.level.planned_infusions - len(started) - len(cancelled))
+        cancelled = [fact for fact in self.infusions if fact.cancelled and not fact.voided]
+        return max(0, self.level.planned_infusions - len(self.started) - len(cancelled))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,16 +118,18 @@ class DltStatus:
 
 
 def window(facts: DltFacts, rules: DltRules) -> DltWindow | None:
-    """Give the DLT window, or None before the first infusion.
+    """Give the DLT window, or None before the first infusion was begun.
 
-    It runs from the first infusion to `window_days` after the anchor. With the anchor `last` the
-    end is fixed only when no infusion is to come; a subject who stopped early has its last
-    started infusion as the last (C10).
+    It runs from the first attempt to `window_days` after the anchor, an infusion that may have
+    entered the subject; where none did, the attempts stand in. With the anchor `last` the end is
+    fixed only when no infusion is to come; a subject who stopped early has its last started
+    infusion as the last (C10).
     """
-    started = facts.started
-    if not started:
+    attempted = facts.attempted
+    if not attempted:
         return None
-    first, last = _day(started[0]), _day(started[-1])
+    anchors = facts.started or attempted
+    first, last = _day(anchors[0]), _day(anchors[-1])
     length = timedelta(
         days=rules.window_days if rules.window_end_inclusive else rules.window_days - 1
     )
@@ -133,14 +140,14 @@ def window(facts: DltFacts, rules: DltRules) -> DltWindow | None:
         anchor_day = None if facts.infusions_to_come else last
         projected = anchor_day or _projected_last_day(facts, last)
     return DltWindow(
-        start_day=first,
-        start_at=started[0].started_at,
+        start_day=_day(attempted[0]),
+        start_at=attempted[0].started_at,
         end_day=anchor_day + length if anchor_day else None,
         projected_end_day=projected + length,
         anchor=rules.window_anchor,
         anchor_day=anchor_day,
         rule="dlt.window",
-        evidence=(*(fact.id for fact in started), *(fact.id for fact in facts.dispositions)),
+        evidence=(*(fact.id for fact in attempted), *(fact.id for fact in facts.dispositions)),
     )
 
 
@@ -199,7 +206,7 @@ def adjudicate(facts: DltFacts, candidates: tuple[DltCandidate, ...]) -> DltStat
 
 
 def _day(infusion: Infusion) -> date:
-    """Give the day of a started infusion."""
+    """Give the day of an infusion that was begun."""
     assert infusion.day is not None
     return infusion.day
 
@@ -225,7 +232,10 @@ def _reasons(
             and not _was_there_before(event, rules)
         ):
             reasons.append(CandidateReason.SEVERE_AND_RELATED)
-        if event.grade >= rules.fatal_grade and event.related_to_disease is not True:
+        if (
+            event.grade >= rules.fatal_grade
+            and event.causality_disease not in rules.disease_related
+        ):
             reasons.append(CandidateReason.DEATH_NOT_DUE_TO_DISEASE)
     if event.investigator_declared_dlt:
         reasons.append(CandidateReason.DECLARED_BY_INVESTIGATOR)

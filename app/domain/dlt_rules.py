@@ -80,7 +80,10 @@ class EvaluabilityRules:
 
 @rule_set
 class DltRules:
-    """The window, the definition and the evaluability of dose-limiting toxicity."""
+    """The window, the definition and the evaluability of dose-limiting toxicity.
+
+    `disease_related` lists the attributions that clearly blame a death on the disease.
+    """
 
     window_days: int
     window_anchor: WindowAnchor
@@ -88,6 +91,7 @@ class DltRules:
     min_grade: int
     fatal_grade: int
     relatedness: Relatedness
+    disease_related: tuple[Causality, ...]
     cytopenia: CytopeniaRules
     transient: TransientReaction
     evaluability: EvaluabilityRules

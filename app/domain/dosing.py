@@ -152,7 +152,7 @@ def calculate_dose(weight_kg: Decimal, level: str, rules: DosingRules) -> DoseCa
     Raises DomainError (invalid) for an unknown level or a weight outside the plausible limits.
     """
     chosen = rules.level(level)
-    _check_weight(weight_kg, rules.weight)
+    check_weight(weight_kg, rules.weight)
     one = _infusion_amount(weight_kg * chosen.cells_per_kg, rules)
     times = chosen.planned_infusions
     return DoseCalculation(
@@ -202,7 +202,8 @@ def viability_suffices(viability_percent: Decimal, rules: DosingRules) -> bool:
     return viability_percent >= rules.viability_minimum_percent
 
 
-def _check_weight(weight_kg: Decimal, rules: WeightRules) -> None:
+def check_weight(weight_kg: Decimal, rules: WeightRules) -> None:
+    """Refuse a weight that nobody in the trial can have; raise invalid."""
     if not weight_kg.is_finite() or not rules.minimum_kg <= weight_kg <= rules.maximum_kg:
         raise invalid(
             "weight_implausible",

@@ -87,7 +87,9 @@ class Eligibility:
 def evaluate(facts: EligibilityFacts, rules: EligibilityRules, today: dt.date) -> Eligibility:
     """Weigh all criteria; eligible only if each one permits entry and none is unknown.
 
-    Windows count back from the planned first infusion day, or from `today` without a plan.
+    Windows count back from the first infusion; before it is given, from its planned day, or from
+    `today` without a plan. A planned day that has passed is flagged: the verdict then is about a
+    day on which nothing is recorded.
     """
     case = Case(facts=facts, windows=rules.windows, today=today)
     answers = latest_answers(facts.attestations)
@@ -112,8 +114,10 @@ def evaluate(facts: EligibilityFacts, rules: EligibilityRules, today: dt.date) -
 
 
 def _plan_flags(case: Case) -> tuple[EligibilityFlag, ...]:
-    """Warn that windows hang on no plan, or on one whose day has passed."""
+    """Warn that windows hang on no plan, or on one whose day passed without an infusion."""
     planned = case.subject.planned_first_infusion_day
+    if case.facts.first_infusion_day is not None:
+        return ()
     if planned is None:
         code = FlagCode.NO_PLANNED_INFUSION
     elif planned < case.today:
@@ -137,12 +141,8 @@ def _weigh(
     computed = _computed(criterion, concerns, judged.holds)
     outcome, flags = computed, list(judged.flags)
     if answer is not None:
-        outcome, remark = hear(criterion, computed, judged.readings, answer)
-        flags += [
-            Flag(code, (answer.id,))
-            for code in (remark, _early(criterion, case, answer))
-            if code is not None
-        ]
+        outcome, remarks = _heard(criterion, case, (computed, judged.readings), answer)
+        flags += [Flag(code, (answer.id,)) for code in remarks]
     deciding = _deciding(judged)
     result = CriterionResult(
         id=criterion.id,
@@ -160,7 +160,7 @@ def _weigh(
         date=deciding.date if deciding else None,
         readings=judged.readings,
         evidence=_evidence(judged, answer),
-        note=_note(criterion, judged, outcome),
+        note=_note(criterion, judged, outcome, answer),
     )
     return result, flags
 
@@ -179,12 +179,30 @@ def _computed(criterion: Criterion, concerns: bool | None, holds: bool | None) -
     return outcome if certain else Outcome.UNKNOWN
 
 
-def _early(criterion: Criterion, case: Case, answer: Attestation) -> FlagCode | None:
-    """Remark an answer given before the days it should speak about, by the answer's own date."""
+def _heard(
+    criterion: Criterion,
+    case: Case,
+    found: tuple[Outcome, tuple[Reading, ...]],
+    answer: Attestation,
+) -> tuple[Outcome, list[FlagCode]]:
+    """Return the outcome after an answer, with remarks; an early one cannot let the subject in."""
+    computed, readings = found
+    outcome, remark = hear(criterion, computed, readings, answer)
+    remarks = [] if remark is None else [remark]
+    if not _early(criterion, case, answer):
+        return outcome, remarks
+    heard = computed if permits(criterion.kind, outcome) else outcome
+    return heard, [*remarks, FlagCode.ANSWER_BEFORE_WINDOW]
+
+
+def _early(criterion: Criterion, case: Case, answer: Attestation) -> bool:
+    """Tell whether an answer came before the days it speaks about, by the answer's own date.
+
+    One given after them is none the worse: it looks back on those days.
+    """
     if criterion.answer_window is None:
-        return None
-    first = case.span(criterion.answer_window).first
-    return FlagCode.ANSWER_BEFORE_WINDOW if answer.at.date() < first else None
+        return False
+    return answer.at.date() < case.span(criterion.answer_window).first
 
 
 def _deciding(judged: Judgement) -> Reading | None:
@@ -198,7 +216,11 @@ def _evidence(judged: Judgement, answer: Attestation | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(ids + ([answer.id] if answer else [])))
 
 
-def _note(criterion: Criterion, judged: Judgement, outcome: Outcome) -> str:
+def _note(
+    criterion: Criterion, judged: Judgement, outcome: Outcome, answer: Attestation | None
+) -> str:
     if judged.note or outcome is not Outcome.UNKNOWN or not criterion.person_may_answer:
         return judged.note
-    return "A person has to answer this."
+    if answer is None:
+        return "A person has to answer this."
+    return "The answer does not count, see flags; a person has to answer this again."

@@ -30,9 +30,9 @@ def hear(
 ) -> tuple[Outcome, FlagCode | None]:
     """Return the outcome after an answer, and what to remark about that.
 
-    A contradiction counts with a reason and as long as no later fact has come in. One that does
-    not count never opens the door, and never closes the eyes either: an objection to a criterion
-    that would let the subject in leaves it unknown.
+    A contradiction counts with a reason and as long as no fact has become known since, whenever
+    that fact was collected. One that does not count never opens the door, and never closes the
+    eyes either: an objection to a criterion that would let the subject in leaves it unknown.
     """
     said = _outcome(answer.met)
     if not needs_reason(criterion, computed, answer.met):
@@ -57,6 +57,12 @@ def _agrees(criterion: Criterion, computed: Outcome, said: Outcome) -> bool:
 def _refusal(readings: tuple[Reading, ...], answer: Attestation) -> FlagCode | None:
     if not (answer.reason or "").strip():
         return FlagCode.CONTRADICTION_WITHOUT_REASON
-    if any(reading.at is not None and reading.at > answer.at for reading in readings):
+    if any(_known_after(reading, answer) for reading in readings):
         return FlagCode.CONTRADICTION_OUTDATED
     return None
+
+
+def _known_after(reading: Reading, answer: Attestation) -> bool:
+    """Tell whether the answer was given without the reading; the subject's record has no time."""
+    known_at = reading.known_at or reading.at
+    return known_at is not None and known_at > answer.at

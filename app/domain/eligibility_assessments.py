@@ -136,6 +136,7 @@ class Qtcf:
             unit="ms",
             date=ecg.day,
             at=ecg.at,
+            known_at=ecg.known_at,
             relation=self.relation,
             limit=self.threshold_ms,
         )

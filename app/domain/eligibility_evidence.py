@@ -18,7 +18,10 @@ from app.domain.vocabulary import USABLE_LAB_STATUSES, AssessmentKind, Finding
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EligibilityFacts:
-    """Everything recorded about one subject that the criteria look at, in any order."""
+    """Everything recorded about one subject that the criteria look at, in any order.
+
+    `first_infusion_day` is the day on which the first infusion was really given, if it was.
+    """
 
     subject: Subject
     labs: tuple[LabResult, ...] = ()
@@ -26,6 +29,7 @@ class EligibilityFacts:
     medications: tuple[Medication, ...] = ()
     assessments: tuple[Assessment, ...] = ()
     attestations: tuple[Attestation, ...] = ()
+    first_infusion_day: dt.date | None = None
 
 
 class WindowName(StrEnum):
@@ -73,7 +77,10 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """One fact as a rule read it; `holds` tells whether it bears the criterion's statement out."""
+    """One fact as a rule read it; `holds` tells whether it bears the criterion's statement out.
+
+    `at` is when it happened, `known_at` when it was recorded.
+    """
 
     name: str
     evidence: str
@@ -83,6 +90,7 @@ class Reading:
     unit: str | None = None
     date: dt.date | None = None
     at: dt.datetime | None = None
+    known_at: dt.datetime | None = None
     relation: Relation | None = None
     limit: Decimal | None = None
 
@@ -125,7 +133,7 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One subject's facts seen from the planned first infusion day, or today without a plan."""
+    """One subject's facts seen from the first infusion, or its plan, or today without a plan."""
 
     facts: EligibilityFacts
     windows: Mapping[WindowName, Window]
@@ -139,7 +147,8 @@ class Case:
     @property
     def infusion_day(self) -> dt.date:
         """Return the day that windows relative to the first infusion count from."""
-        return self.subject.planned_first_infusion_day or self.today
+        planned = self.subject.planned_first_infusion_day
+        return self.facts.first_infusion_day or planned or self.today
 
     def span(self, name: WindowName) -> Span:
         """Resolve a window into days."""
@@ -220,6 +229,7 @@ def read_lab(lab: LabResult, holds: bool | None) -> Reading:
         unit=lab.unit,
         date=lab.day,
         at=lab.at,
+        known_at=lab.known_at,
     )
 
 
@@ -234,6 +244,7 @@ def read_content(assessment: Assessment, key: ContentKey, holds: bool | None) ->
         value=str(answer).lower() if words else exact(answer),
         date=assessment.day,
         at=assessment.at,
+        known_at=assessment.known_at,
     )
 
 
@@ -263,3 +274,9 @@ _BEFORE_ALL = dt.datetime.min.replace(tzinfo=dt.UTC)
 def in_order(readings: list[Reading]) -> list[Reading]:
     """Sort readings of different sources by their moment, earliest first."""
     return sorted(readings, key=lambda reading: (reading.at or _BEFORE_ALL, reading.evidence))
+
+
+def latest_readings(readings: list[Reading]) -> list[Reading]:
+    """Return all readings of the latest instant, so that no id decides which of them counts."""
+    last = max((reading.at or _BEFORE_ALL for reading in readings), default=None)
+    return [reading for reading in in_order(readings) if (reading.at or _BEFORE_ALL) == last]

@@ -17,6 +17,7 @@ from app.domain.eligibility_evidence import (
     detected,
     finding_truth,
     in_order,
+    latest_readings,
     read_content,
     read_lab,
 )
@@ -62,7 +63,10 @@ class MarkerTest:
 
 @rule_set
 class InfectionMarkers:
-    """The latest result of every listed marker counts together: all must be there (E11)."""
+    """The latest result of every listed marker counts together: all must be there (E11).
+
+    Of several results of one instant any positive one decides.
+    """
 
     name: Literal["infection_markers"]
     window: WindowName
@@ -71,10 +75,13 @@ class InfectionMarkers:
     def judge(self, case: Case) -> Judgement:
         """Tell whether all markers count."""
         span = case.span(self.window)
-        found = {test.analyte: test.readings(case, span)[-1:] for test in self.tests}
+        found = {test.analyte: latest_readings(test.readings(case, span)) for test in self.tests}
         absent = ", ".join(analyte for analyte, latest in found.items() if not latest)
         return Judgement(
-            all_of(latest[0].holds if latest else None for latest in found.values()),
+            all_of(
+                any_of(reading.holds for reading in latest) if latest else None
+                for latest in found.values()
+            ),
             tuple(reading for latest in found.values() for reading in latest),
             f"No usable {absent} {span}." if absent else "",
         )

@@ -145,7 +145,10 @@ def _magnitude(lab: LabResult) -> tuple[Decimal, int]:
 
 @rule_set
 class LabLimit:
-    """The latest value in the window against a fixed threshold (E9e)."""
+    """The latest value in the window against a fixed threshold (E9e).
+
+    Of several results of one instant any decides.
+    """
 
     name: Literal["lab_limit"]
     window: WindowName
@@ -154,18 +157,20 @@ class LabLimit:
     def judge(self, case: Case) -> Judgement:
         """Tell whether the value stands in the relation to the threshold."""
         span = case.span(self.window)
-        lab = _latest(case, self.threshold.analyte, span)
-        if lab is None:
+        readings = tuple(
+            self.threshold.read(lab) for lab in _latest(case, self.threshold.analyte, span)
+        )
+        if not readings:
             return Judgement(None, note=f"No usable {self.threshold.analyte} {span}.")
-        reading = self.threshold.read(lab)
-        return Judgement(reading.holds, (reading,))
+        return Judgement(any_of(reading.holds for reading in readings), readings)
 
 
 @rule_set
 class MultipleOfUln:
     """The latest value in the window against a multiple of its own upper limit (E4-E8, C25, C26).
 
-    Several analytes are several reports of one quantity (BUN and urea): any of them decides.
+    Several analytes are several reports of one quantity (BUN and urea): any of them decides, and
+    so does any of several results of one instant.
     """
 
     name: Literal["multiple_of_uln"]
@@ -177,7 +182,7 @@ class MultipleOfUln:
     def judge(self, case: Case) -> Judgement:
         """Tell whether a value stands in the relation to the multiple of its limit."""
         span = case.span(self.window)
-        labs = [lab for name in self.analytes if (lab := _latest(case, name, span)) is not None]
+        labs = [lab for name in self.analytes for lab in _latest(case, name, span)]
         if not labs:
             return Judgement(None, note=f"No usable {' or '.join(self.analytes)} {span}.")
         readings = tuple(self._read(lab) for lab in labs)
@@ -193,6 +198,7 @@ class MultipleOfUln:
         return replace(read_lab(lab, holds), relation=self.relation, limit=limit)
 
 
-def _latest(case: Case, analyte: str, span: Span) -> LabResult | None:
+def _latest(case: Case, analyte: str, span: Span) -> list[LabResult]:
+    """Return all measured results of the latest instant, so that no id decides which counts."""
     labs = [lab for lab in case.labs(analyte, span) if lab.measurement is not None]
-    return labs[-1] if labs else None
+    return [lab for lab in labs if lab.at == labs[-1].at]

@@ -158,4 +158,5 @@ def _of_medication(medication: Medication, last: date, holds: bool | None) -> Re
         value=medication.name,
         date=last,
         at=medication.start_at,
+        known_at=medication.known_at,
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 
 from app.domain.dlt import DltFacts, DltStatus, DltWindow, adjudicate, dlt_candidates, window
@@ -28,12 +29,17 @@ class EvaluabilityState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluability:
-    """How a subject counts; `open_items` are undecided events and an unexplained death."""
+    """How a subject counts; `open_items` are undecided events and an unexplained death.
+
+    `first_infusion_day` is the day from which product may be in the subject: a started infusion
+    counts until its volume is recorded as zero. The window may begin earlier, at an attempt.
+    """
 
     state: EvaluabilityState
     has_dlt: bool
     open_items: int
     window: DltWindow | None
+    first_infusion_day: date | None
     status: DltStatus
     reasons: tuple[Reason, ...]
     rule: str
@@ -45,15 +51,21 @@ class Evaluability:
         return self.open_items > 0 and not self.has_dlt
 
 
-def evaluability(facts: DltFacts, today: date, rules: DltRules) -> Evaluability:
-    """Derive how the subject counts on `today`, a day in the study's zone."""
+def evaluability(
+    facts: DltFacts, today: date, rules: DltRules, infusion_window_days: int
+) -> Evaluability:
+    """Derive how the subject counts on `today`, a day in the study's zone.
+
+    An infusion that is neither given nor cancelled `infusion_window_days` after its day is named,
+    because it keeps the window open.
+    """
     observed = window(facts, rules)
     candidates = dlt_candidates(facts, observed, rules)
     status = adjudicate(facts, candidates) if observed else DltStatus()
     unexplained = _died_unexplained(facts, observed, rules)
     open_items = len(status.pending) + int(unexplained)
     state, reason = _state(facts, observed, status, today, rules)
-    reasons = [reason]
+    reasons = [reason, *_overdue(facts, today, timedelta(days=infusion_window_days))]
     if status.pending:
         reasons.append(_PENDING)
     if unexplained:
@@ -66,6 +78,7 @@ def evaluability(facts: DltFacts, today: date, rules: DltRules) -> Evaluability:
         has_dlt=bool(status.dlts),
         open_items=open_items,
         window=observed,
+        first_infusion_day=facts.started[0].day if facts.started else None,
         status=status,
         reasons=tuple(reasons),
         rule="dlt.evaluability",
@@ -95,7 +108,7 @@ def _state(
     """Decide the state as if every undecided event were no DLT."""
     if status.dlts:
         return EvaluabilityState.EVALUABLE, _WITH_DLT
-    if observed is None:
+    if observed is None or not facts.started:
         if facts.infusions_to_come:
             return EvaluabilityState.NOT_DOSED, _NOT_DOSED
         return EvaluabilityState.NOT_EVALUABLE, _LEFT_BEFORE
@@ -119,6 +132,28 @@ def _dosed_state(
     if enough is None:
         return EvaluabilityState.UNRESOLVED, _CELLS_MISSING
     return EvaluabilityState.EVALUABLE, _COMPLETED
+
+
+def _overdue(facts: DltFacts, today: date, tolerance: timedelta) -> Iterator[Reason]:
+    """Name the infusion to come whose day and tolerance have passed.
+
+    Without a prescription its day is counted from the last infusion.
+    """
+    if not facts.infusions_to_come:
+        return
+    started = facts.started
+    waiting = [fact for fact in facts.infusions if not fact.cancelled and fact not in started]
+    if waiting:
+        infusion = min(waiting, key=lambda fact: fact.number)
+        if today > infusion.planned_day + tolerance:
+            text = f"Infusion {infusion.number} is neither given nor cancelled"
+            yield Reason("infusion_overdue", f"{text}; record it or cancel it.")
+        return
+    last = started[-1].day if started else None
+    interval = timedelta(days=facts.level.interval_days)
+    if last is not None and today > last + interval + tolerance:
+        number = 1 + max(fact.number for fact in facts.infusions)
+        yield Reason("infusion_not_prescribed", f"Infusion {number} has not been prescribed.")
 
 
 def _received_enough(facts: DltFacts, rules: EvaluabilityRules) -> bool | None:

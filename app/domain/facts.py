@@ -1,6 +1,7 @@
 """The facts the rules read: plain records with local study days, each with the id it came from.
 
 `day` is the calendar day in the study's zone; `at` is the instant, always with an offset.
+`known_at` is when the fact was recorded, which may be long after it happened.
 """
 
 from __future__ import annotations
@@ -66,6 +67,7 @@ class LabResult:
     day: date
     status: LabStatus = LabStatus.FINAL
     accession: str | None = None
+    known_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +92,7 @@ class Medication:
     end_day: date | None = None
     ongoing: bool = False
     half_life_days: Decimal | None = None
+    known_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +118,14 @@ class Infusion:
         """Tell whether any product entered the subject."""
         return self.day is not None and self.volume_ml is not None and self.volume_ml > 0
 
+    @property
+    def voided(self) -> bool:
+        """Tell whether it was cancelled after a start that gave nothing.
+
+        Unlike one that was cancelled outright it uses up none of the planned infusions.
+        """
+        return self.cancelled and self.day is not None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdverseEvent:
@@ -127,8 +138,9 @@ class AdverseEvent:
     onset_at: datetime
     onset_day: date
     end_at: datetime | None = None
+    end_day: date | None = None
     causality: Causality | None = None
-    related_to_disease: bool | None = None
+    causality_disease: Causality | None = None
     seriousness: frozenset[SeriousnessCriterion] = frozenset()
     investigator_declared_dlt: bool = False
     baseline_grade: int | None = None
@@ -155,6 +167,7 @@ class Assessment:
     at: datetime
     day: date
     content: dict[str, Any] = field(default_factory=dict)
+    known_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -106,7 +106,7 @@ def tally(level: str, subjects: Iterable[Evaluability]) -> LevelTally:
         may_have_dlt=sum(subject.may_have_dlt for subject in counted),
         open_items=sum(subject.open_items for subject in counted),
         first_infusion_days=tuple(
-            sorted(subject.window.start_day for subject in counted if subject.window)
+            sorted(subject.first_infusion_day for subject in counted if subject.first_infusion_day)
         ),
         evidence=tuple(fact for subject in counted for fact in subject.evidence),
     )
@@ -119,9 +119,9 @@ def pooled_outcomes(subjects: Iterable[Evaluability]) -> tuple[bool | None, ...]
     the same six from the day they are dosed.
     """
     dosed = [
-        (subject.window.start_day, position, subject)
+        (subject.first_infusion_day, position, subject)
         for position, subject in enumerate(subjects)
-        if subject.window and subject.state is not EvaluabilityState.NOT_EVALUABLE
+        if subject.first_infusion_day and subject.state is not EvaluabilityState.NOT_EVALUABLE
     ]
     return tuple(
         True if subject.has_dlt else _known_negative(subject)

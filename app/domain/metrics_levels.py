@@ -31,12 +31,8 @@ class EnrolledSubject:
 
     @property
     def first_infusion_day(self) -> date | None:
-        """Give the day from which product may be in the subject.
-
-        A started infusion counts until its volume is recorded as zero.
-        """
-        window = self.evaluability.window
-        return window.start_day if window else None
+        """Give the day from which product may be in the subject."""
+        return self.evaluability.first_infusion_day
 
     @property
     def treated(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date
 from enum import StrEnum
 
 from app.domain.ctcae.terms import special_interest
@@ -25,9 +25,9 @@ GRADES = range(1, 6)
 class EventBasis(StrEnum):
     """Which events are counted; the record asks for all of them and for the related ones (C30).
 
-    `all` counts from consent (C31); `treatment_emergent` began after the first infusion and is
-    worse than before; `related` is at least possibly due to the cells, and without an attribution
-    every treatment-emergent event is.
+    `all` counts from consent (C31); `treatment_emergent` began, or got worse, since the first
+    infusion and is worse than before; `related` is at least possibly due to the cells, and
+    without an attribution every treatment-emergent event is.
     """
 
     ALL = "all"
@@ -116,7 +116,7 @@ def safety_set(
     participants = tuple(
         Participant(
             subject.level,
-            _sort_events(subject.facts.events, subject.facts.started[0].started_at, related),
+            _sort_events(subject.facts.events, subject.facts.attempted[0].day, related),
         )
         for subject in subjects
         if subject.treated
@@ -125,9 +125,9 @@ def safety_set(
 
 
 def _sort_events(
-    events: tuple[AdverseEvent, ...], first_infusion_at: datetime | None, related: Relatedness
+    events: tuple[AdverseEvent, ...], first_infusion_day: date | None, related: Relatedness
 ) -> dict[EventBasis, tuple[AdverseEvent, ...]]:
-    emergent = [event for event in events if is_treatment_emergent(event, first_infusion_at)]
+    emergent = [event for event in events if is_treatment_emergent(event, first_infusion_day)]
     return {
         EventBasis.ALL: events,
         EventBasis.TREATMENT_EMERGENT: tuple(emergent),

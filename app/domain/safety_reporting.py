@@ -164,14 +164,22 @@ def check_event(claims: EventClaims) -> None:
         )
 
 
-def is_treatment_emergent(event: AdverseEvent, first_infusion_at: datetime | None) -> bool:
-    """Tell whether an event began at or after the first infusion and is worse than at baseline.
+def is_treatment_emergent(event: AdverseEvent, first_infusion_day: date | None) -> bool:
+    """Tell whether an event began, or got worse than at baseline, since the first infusion.
 
-    A missing baseline grade means that the condition was not there (C23, C31).
+    Days decide, because an onset without a time is recorded as midnight. Of an event from the
+    first infusion's day on, a missing baseline grade means that the condition was not there
+    (C23, C31); an earlier event that had not ended counts only if its recorded baseline grade
+    shows that it is worse now.
     """
-    if first_infusion_at is None or event.onset_at < first_infusion_at:
+    if first_infusion_day is None:
         return False
-    return event.grade > (event.baseline_grade or 0)
+    if event.onset_day >= first_infusion_day:
+        return event.grade > (event.baseline_grade or 0)
+    ended_before = event.end_day is not None and event.end_day < first_infusion_day
+    return (
+        not ended_before and event.baseline_grade is not None and event.grade > event.baseline_grade
+    )
 
 
 def report_classes(

@@ -133,7 +133,9 @@ def _plan_infusions(
     interval = timedelta(days=course.level.interval_days)
     planned: list[PlannedInfusion] = []
     previous: date | None = None
-    for number in range(1, max(course.level.planned_infusions, *records, 0) + 1):
+    # A start that gave nothing is made up for by one infusion more.
+    wanted = course.level.planned_infusions + sum(x.voided for x in course.infusions)
+    for number in range(1, max(wanted, *records, 0) + 1):
         record = records.get(number)
         if previous is None:
             target, window = record.planned_day if record else course.planned_first_day, None

@@ -72,10 +72,12 @@ def _describe_parameters(operation: dict[str, Any]) -> None:
         noun, _, id_ = parameter["name"].rpartition("_")
         if parameter["in"] == "path" and id_ == "id":
             parameter.setdefault("description", f"Id of the {noun}, as lists of them show it.")
-        kinds = [kind for kind in parameter["schema"].get("anyOf", ()) if kind != _NULL]
+        schema = parameter["schema"]
+        kinds = [kind for kind in schema.pop("anyOf", ()) if kind != _NULL]
         if len(kinds) == 1:
-            parameter["schema"] |= kinds[0]
-            del parameter["schema"]["anyOf"]
+            schema |= kinds[0]
+        elif kinds:
+            schema["anyOf"] = kinds
 
 
 def _document_errors(path: str, method: str, operation: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ No answer and no log line ever repeats a value that was sent.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
@@ -21,6 +22,8 @@ from app.routers.strict_json import MalformedBody, UnsupportedBody
 from app.services.failures import translate
 
 MEDIA_TYPE = "application/problem+json"
+MAX_REASONS = 50
+MAX_NAME = 64
 
 STATUS: dict[ErrorKind, HTTPStatus] = {
     ErrorKind.INVALID: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -126,7 +129,17 @@ async def _http(request: Request, error: Exception) -> Response:
     code, detail = _HTTP.get(error.status_code, ("bad_request", "The request cannot be read."))
     response = problem(request, error.status_code, code, detail)
     response.headers.update(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        response.headers["Allow"] = _offered(request)
     return response
+
+
+def _offered(request: Request) -> str:
+    """List every method of an address; the framework names those of one route only."""
+    for template, operations in request.app.openapi()["paths"].items():
+        if re.fullmatch(re.sub(r"{[^}]+}", "[^/]+", template), request.url.path):
+            return ", ".join(sorted(method.upper() for method in operations))
+    return "GET, HEAD"
 
 
 def body_too_large(request: Request) -> Response:
@@ -134,20 +147,43 @@ def body_too_large(request: Request) -> Response:
     return problem(request, 413, *_HTTP[413])
 
 
+def disconnected(request: Request) -> Response:
+    """Answer, for the log, a client that went away before its request was complete."""
+    return problem(request, 400, "request_incomplete", "The request ended before it was complete.")
+
+
 async def _validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     found = error.errors()
     if any(item["loc"][:1] == ("path",) for item in found):
         return await _domain(request, not_found("record"))
-    reasons = [_reason(item) for item in found]
+    reasons = [_reason(item) for item in found[:MAX_REASONS]]
     detail = "The request does not fit; see errors for each field and what it takes."
+    if len(found) > MAX_REASONS:
+        detail = f"{detail} These are the first {MAX_REASONS} of {len(found)}."
     return problem(request, 422, "validation_failed", detail, reasons)
+
+
+# Pydantic's own sentences speak to programmers, and one quotes a character of the value.
+_SENTENCES = {
+    "missing": "This is needed; give it.",
+    "extra_forbidden": "There is no such field here; check its name.",
+    "uuid_parsing": "This must be an id as the service gave it.",
+    "uuid_type": "This must be an id as the service gave it.",
+    "bool_type": "This must be true or false.",
+    "string_type": "This must be text.",
+    "int_type": "This must be a whole number.",
+    "model_attributes_type": "This must be a JSON object.",
+    "dict_type": "This must be a JSON object.",
+    "list_type": "This must be a JSON array.",
+}
 
 
 def _reason(item: dict[str, Any]) -> Reason:
     """Describe one misfit by its place and kind, never by its value."""
-    pointer = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in item["loc"])
-    message = str(item["msg"]).removeprefix("Value error, ")
+    parts = (str(part)[:MAX_NAME] for part in item["loc"])
+    pointer = "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)
+    message = _SENTENCES.get(item["type"], str(item["msg"]).removeprefix("Value error, "))
     return Reason(code=str(item["type"]), message=message, pointer=pointer)
 
 

@@ -15,6 +15,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from app.core.security import unauthenticated
@@ -58,6 +59,8 @@ class TrialRoute(APIRoute):
                 return conditional(strict, await _transact(strict, handler))
             except _HANDLED:
                 raise
+            except ClientDisconnect:
+                return problems.disconnected(strict)
             except Exception as error:  # noqa: BLE001 - the last resort, see _HANDLED
                 return await problems.unexpected(strict, error)
 

@@ -16,6 +16,9 @@ from app.domain.errors import DomainError, ErrorKind, invalid
 
 MAX_DEPTH = 32
 MAX_DIGITS = 40
+EXPONENT_DIGITS = 4
+# No object of this API has so many fields; judging each one would hold up everybody else.
+MAX_MEMBERS = 500
 
 
 class MalformedBody(Exception):  # noqa: N818 - not an error of ours: the body is not JSON
@@ -76,6 +79,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise MalformedBody("The body names a key twice in one object; send each key once.")
+    if len(found) > MAX_MEMBERS:
+        raise MalformedBody(f"An object in the body has more than {MAX_MEMBERS} keys.")
     return found
 
 
@@ -84,9 +89,11 @@ def _no_constant(_name: str) -> Any:
 
 
 def _decimal(text: str) -> Decimal:
+    mantissa, _, exponent = text.lower().partition("e")
+    if len(mantissa) > MAX_DIGITS or len(exponent) > EXPONENT_DIGITS:
+        raise invalid("number_out_of_range", "A number in the body has too many digits.")
     value = Decimal(text)
-    exponent = value.as_tuple().exponent
-    if len(text) > MAX_DIGITS or not isinstance(exponent, int) or abs(exponent) > MAX_DIGITS:
+    if abs(value.adjusted()) > MAX_DIGITS:
         raise invalid("number_out_of_range", "A number in the body has too many digits.")
     return value
 

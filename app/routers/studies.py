@@ -38,18 +38,23 @@ async def list_studies(session: Session, caller: Caller, now: Now) -> Listing[St
     return Listing[StudyView].model_validate(Page(found, None))
 
 
+async def only_administrators(session: Session, caller: Caller, now: Now) -> None:
+    """Refuse everybody else before the definition is looked at."""
+    await studies.administrator(session, (caller.issuer, caller.subject), now)
+
+
 @router.post(
     "/studies",
     status_code=201,
     summary="Set up a study from a protocol definition",
-    dependencies=[Depends(claim_key)],
+    dependencies=[Depends(only_administrators), Depends(claim_key)],
     response_model=StudyView,
     responses=documented(403),
 )
 async def create_study(
     request: Request, session: Session, caller: Caller, now: Now, body: StudyCreate
 ) -> Study:
-    """Set up a study; only an administrator may, and becomes its first principal."""
+    """Set up a study; only an administrator may, and gets no clinical role by it."""
     new = studies.NewStudy(
         document=body.definition,
         effective_from=body.effective_from,

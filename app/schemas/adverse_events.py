@@ -182,7 +182,8 @@ class AdverseEventView(View):
     narrative: str | None
     retracted: bool
     treatment_emergent: bool = Field(
-        description="Began at or after the first infusion and is worse than at baseline."
+        description="Worse than at baseline, and began on or after the day of the first infusion "
+        "or went on and got worse since."
     )
     special_interest: list[SpecialInterest]
     dlt: DltStanding

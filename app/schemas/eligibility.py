@@ -39,6 +39,7 @@ class ReadingView(View):
     unit: str | None
     date: dt.date | None
     at: dt.datetime | None
+    known_at: dt.datetime | None = Field(description="When the record was made.")
     relation: Relation | None
     limit: Number | None
 
@@ -84,7 +85,9 @@ class EligibilityView(View):
     subject_id: UUID
     number: str = Field(examples=["S-001"])
     verdict: Verdict
-    reference_date: dt.date = Field(description="The first infusion that windows count back from.")
+    reference_date: dt.date = Field(
+        description="The first infusion, given or planned, that windows count back from."
+    )
     criteria: list[CriterionView]
     failed: list[str]
     unknown: list[str]

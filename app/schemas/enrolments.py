@@ -25,7 +25,9 @@ class EnrolmentCreate(Body):
         default=None, description="The level you expect to be open; refused if it is another."
     )
     reason: Rationale | None = Field(
-        default=None, description="Needed when a replacement goes beyond the planned total."
+        default=None,
+        description="Needed when a replacement goes beyond the planned total, and when the"
+        " planned first infusion day has passed because the enrolment is recorded late.",
     )
 
 

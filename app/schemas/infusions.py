@@ -101,7 +101,9 @@ class InfusionChange(Change):
     cells: NonNegativeNumber | None = None
     viability_percent: Percentage | None = None
     cancelled: bool | None = Field(
-        default=None, description="An infusion that will not be given; its bags become available."
+        default=None,
+        description="An infusion that will not be given; its bags become available. Once started "
+        "it can be cancelled only with a volume of 0; then another one makes up for it.",
     )
     note: LongText | None = None
 

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from app.domain.vocabulary import Disease, DispositionEvent, Sex, SubjectStatus
 from app.schemas.types import (
@@ -20,6 +20,7 @@ from app.schemas.types import (
     StudyDate,
     View,
     example,
+    never_empty,
 )
 
 SexWord = Annotated[Sex, LAX]
@@ -94,6 +95,10 @@ class SubjectChange(Change):
     has_copd: bool | None = None
     weight_kg: PositiveNumber | None = None
     planned_first_infusion_date: StudyDate | None = None
+
+    _keep = field_validator("sex", "birth_year", "screening_date", "disease", mode="before")(
+        never_empty
+    )
 
 
 class SubjectView(View):

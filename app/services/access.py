@@ -97,7 +97,7 @@ MATRIX: dict[Area, dict[Role, str]] = {
         _PI: "R", _SUB: "R", _CRC: "R", _DM: "R", _CRA: "R", _SPONSOR: "R", _DMC: "R",
         _AUDITOR: "R",
     },
-    Area.AUDIT: {_PI: "R", _DM: "R", _CRA: "R", _AUDITOR: "R"},
+    Area.AUDIT: {_PI: "R", _SUB: "R", _CRC: "R", _DM: "R", _CRA: "R", _AUDITOR: "R"},
 }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -79,7 +79,7 @@ async def conclude(
             serious=bool(row.seriousness),
             treatment_emergent=not row.retracted
             and is_treatment_emergent(
-                adverse_event(row, zone), courses[row.subject_id].first_infusion_at
+                adverse_event(row, zone), courses[row.subject_id].first_infusion_day
             ),
             special_interest=tuple(sorted(special_interest(row.term))),
             grade_history=_grade_history(trail[row.id]),
@@ -95,7 +95,7 @@ async def conclude(
 class DltCourse:
     """When a subject's treatment began, and how its events stand as possible DLTs, by their id."""
 
-    first_infusion_at: datetime | None
+    first_infusion_day: date | None
     standings: Mapping[str, DltStanding]
 
 
@@ -105,8 +105,8 @@ def dlt_course(evidence: SubjectEvidence, rules: ProtocolDefinition) -> DltCours
         ids = (event.id for event in evidence.events)
         return DltCourse(None, dict.fromkeys(ids, NOT_ENROLLED))
     facts = evidence.dlt_facts(rules.dosing.level(evidence.place.dose_level))
-    starts = (each.started_at for each in facts.started if each.started_at is not None)
-    return DltCourse(min(starts, default=None), standings(facts, rules.dlt))
+    attempted = facts.attempted
+    return DltCourse(attempted[0].day if attempted else None, standings(facts, rules.dlt))
 
 
 async def _courses(

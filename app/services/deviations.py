@@ -18,10 +18,12 @@ from app.domain.deviations import (
     derive_deviations,
 )
 from app.domain.errors import not_found
+from app.domain.forbidden_dosing import forbidden_dosing
 from app.schemas.deviations import DeviationView
 from app.services.access import Actor
-from app.services.eligibility import weigh
+from app.services.eligibility import first_infusion_day, weigh
 from app.services.evidence import Scope, SubjectEvidence, load_subjects
+from app.services.forbidden_doses import forbidden_doses
 from app.services.protocols import ActiveProtocol, active_protocol
 from app.services.schedules import performed, plan_course
 
@@ -59,7 +61,12 @@ async def list_deviations(
             **protocol.basis(at),
         )
         for evidence in found
-        for deviation in _derive(evidence, protocol, at, await _unmet(session, actor, evidence))
+        for deviation in (
+            *_derive(evidence, protocol, at, await _unmet(session, actor, evidence)),
+            *forbidden_dosing(
+                await forbidden_doses(session, actor, evidence, past), protocol.rules.deviations
+            ),
+        )
     ]
 
 
@@ -97,14 +104,24 @@ async def _unmet(
 ) -> tuple[UnmetCriterion, ...]:
     """Find the criteria that an enrolled subject did not meet, by the records as they read today.
 
-    The criteria are those of the protocol that was in force at the enrolment.
+    The criteria are those of the protocol that was in force at the enrolment. Once the subject
+    was infused they are held against the day of that infusion, and an open one departs as well:
+    nobody may be treated on results that are too old.
     """
     place = evidence.place
     if place is None:
         return ()
     protocol = await active_protocol(session, actor.study_id, place.at, place.at)
-    return tuple(
+    infused = first_infusion_day(evidence)
+    criteria = weigh(evidence, protocol, place.at).criteria
+    failed = [
         UnmetCriterion(criterion=criterion.id, day=place.day, evidence=criterion.evidence)
-        for criterion in weigh(evidence, protocol, place.at).criteria
+        for criterion in criteria
         if criterion.permits_entry is False
-    )
+    ]
+    unsettled = [
+        UnmetCriterion(criterion=criterion.id, day=infused, evidence=criterion.evidence, open=True)
+        for criterion in criteria
+        if criterion.permits_entry is None and infused is not None
+    ]
+    return (*failed, *unsettled)

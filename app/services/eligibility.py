@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -52,8 +52,19 @@ def weigh(evidence: SubjectEvidence, protocol: ActiveProtocol, at: datetime) -> 
         medications=evidence.medications,
         assessments=evidence.assessments,
         attestations=evidence.attestations,
+        first_infusion_day=first_infusion_day(evidence),
     )
     return evaluate(facts, protocol.rules.eligibility, protocol.local_day(at))
+
+
+def first_infusion_day(evidence: SubjectEvidence) -> date | None:
+    """Return the day of the first infusion, or None; a start that gave nothing is none."""
+    started = (
+        each.day
+        for each in evidence.infusions
+        if each.day is not None and (each.volume_ml is None or each.given)
+    )
+    return min(started, default=None)
 
 
 async def attest_criterion(

@@ -18,6 +18,7 @@ from app.core.ids import new_id
 from app.core.serialization import digest
 from app.domain.disposition import check_enrolment
 from app.domain.eligibility import Eligibility
+from app.domain.eligibility_evidence import FlagCode
 from app.domain.errors import DomainError, Reason, conflict, invalid
 from app.domain.escalation_steps import LadderAction
 from app.domain.evaluability import EvaluabilityState
@@ -47,6 +48,7 @@ async def enrol_subject(
     eligibility = weigh(evidence, ladder.protocol, now)
     refusals = (
         *_subject_refusals(evidence, ladder.protocol.rules),
+        *_plan_refusals(eligibility, wish),
         *_eligibility_refusals(evidence, eligibility),
         *_place_refusals(ladder, wish.dose_level),
     )
@@ -69,6 +71,18 @@ def _subject_refusals(evidence: SubjectEvidence, rules: ProtocolDefinition) -> I
         check_enrolment(status_of(evidence, rules))
     except DomainError as refusal:
         yield Reason(refusal.code, refusal.message)
+
+
+def _plan_refusals(eligibility: Eligibility, wish: EnrolmentCreate) -> Iterator[Reason]:
+    """Refuse an eligibility that counts back from a day gone by, unless this is late entry."""
+    passed = any(flag.code is FlagCode.PLANNED_INFUSION_PASSED for flag in eligibility.flags)
+    if passed and wish.reason is None:
+        yield Reason(
+            "plan_passed",
+            "The planned first infusion day has passed; plan a new day, or give `reason` if the"
+            " infusion was given on that day and is recorded late.",
+            "/body/reason",
+        )
 
 
 def _eligibility_refusals(evidence: SubjectEvidence, eligibility: Eligibility) -> Iterator[Reason]:

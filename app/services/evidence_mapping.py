@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from app.domain import facts
 from app.domain.quantities import Measurement
-from app.domain.vocabulary import Causality, MedicationClass, SeriousnessCriterion
+from app.domain.vocabulary import MedicationClass, SeriousnessCriterion
 from app.models import (
     AdverseEvent,
     Assessment,
@@ -85,6 +85,7 @@ def lab(row: LabResult, zone: ZoneInfo) -> facts.LabResult:
         day=local_day(row.collected_at, zone),
         status=row.status,
         accession=row.accession,
+        known_at=row.recorded_at,
     )
 
 
@@ -106,12 +107,12 @@ def medication(row: ConcomitantMedication, zone: ZoneInfo) -> facts.Medication:
         end_day=local_day(row.ended_at, zone) if row.ended_at else None,
         ongoing=row.ongoing,
         half_life_days=row.half_life_days,
+        known_at=row.recorded_at,
     )
 
 
 def adverse_event(row: AdverseEvent, zone: ZoneInfo) -> facts.AdverseEvent:
-    """Read an adverse event; at least probably due to the disease is clearly related to it."""
-    disease = row.causality_disease
+    """Read an adverse event."""
     return facts.AdverseEvent(
         id=str(row.id),
         term=row.term,
@@ -120,10 +121,9 @@ def adverse_event(row: AdverseEvent, zone: ZoneInfo) -> facts.AdverseEvent:
         onset_at=row.onset_at,
         onset_day=local_day(row.onset_at, zone),
         end_at=row.ended_at,
+        end_day=local_day(row.ended_at, zone) if row.ended_at else None,
         causality=row.causality,
-        related_to_disease=None
-        if disease is None
-        else disease in (Causality.DEFINITE, Causality.PROBABLE),
+        causality_disease=row.causality_disease,
         seriousness=frozenset(SeriousnessCriterion(item) for item in row.seriousness),
         investigator_declared_dlt=row.investigator_declared_dlt,
         baseline_grade=row.baseline_grade,
@@ -150,6 +150,7 @@ def assessment(row: Assessment, zone: ZoneInfo) -> facts.Assessment:
         at=row.performed_at,
         day=local_day(row.performed_at, zone),
         content=row.content,
+        known_at=row.recorded_at,
     )
 
 

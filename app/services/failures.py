@@ -32,5 +32,6 @@ def _unavailable() -> DomainError:
     return DomainError(
         ErrorKind.UNAVAILABLE,
         "database_unavailable",
-        "The database does not answer at the moment; nothing was stored, try again soon.",
+        "The database does not answer at the moment; try again soon, a write with the same"
+        " Idempotency-Key, because this one may have been stored.",
     )

@@ -81,7 +81,7 @@ def _check_record(
     if row.started_at is not None and values.get("started_at", row.started_at) is None:
         raise conflict(
             "start_is_final",
-            "The infusion has started; correct the time, or record a volume of 0 with a note.",
+            "The infusion has started; correct the time, or record a volume of 0 and cancel it.",
         )
     names = [field.name for field in fields(InfusionRecord)]
     merged = {name: values.get(name, getattr(row, name)) for name in names}
@@ -93,9 +93,10 @@ def _check_record(
         raise error.below("/body") from None
     started_at = record.started_at
     cancelled = values.get("cancelled", row.cancelled)
-    if cancelled and started_at is not None:
+    if cancelled and started_at is not None and record.volume_ml != 0:
         raise conflict(
-            "cancelled_or_started", "An infusion cannot both be cancelled and have started."
+            "cancelled_or_started",
+            "An infusion that started can only be cancelled with a volume of 0.",
         )
     if not cancelled:
         check_order(row.number, started_at, treatment.evidence.infusions)
@@ -131,12 +132,15 @@ async def _check_dosing(
     start: tuple[Treatment, datetime],
     now: datetime,
 ) -> None:
-    """Refuse a start on a level where nobody may be dosed.
+    """Refuse a start of today on a level where nobody may be dosed.
 
-    An infusion that is recorded late is judged by what was known when it started: one given
-    before a DLT became known has happened and must be counted.
+    A start of today is judged by what was known then: one before a DLT became known has happened
+    and must be counted. A start of an earlier day is late entry and never refused; if it was not
+    allowed, that shows as a deviation.
     """
-    place, started_at = start[0].place, start[1]
+    (treatment, started_at), place = start, start[0].place
+    if treatment.protocol.local_day(started_at) < treatment.protocol.local_day(now):
+        return
     reasons = await dosing_allowed(session, actor, place.dose_level, place.phase, now)
     if reasons and started_at < now:
         known = max(started_at, row.recorded_at)

@@ -17,11 +17,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.deviations import Deviation
 from app.domain.dosing import nominal_cells, weight_change_needs_new_dose
 from app.domain.errors import not_found
+from app.domain.forbidden_dosing import ForbiddenDose, forbidden_dosing
 from app.models import Infusion, ProductBag, ProductLot
 from app.services.access import Actor
 from app.services.bag_allocation import IN_USE
 from app.services.deviations import infusion_deviations
 from app.services.evidence import Scope, SubjectEvidence, load_subject
+from app.services.forbidden_doses import forbidden_doses
 from app.services.history import as_of
 from app.services.paging import Page, PageRequest, page
 from app.services.protocols import ActiveProtocol, active_protocol
@@ -104,6 +106,7 @@ class _Reading:
     protocol: ActiveProtocol
     at: datetime
     past: datetime | None
+    forbidden: tuple[ForbiddenDose, ...]
 
 
 async def _open(
@@ -112,7 +115,8 @@ async def _open(
     protocol = await active_protocol(session, actor.study_id, at, past)
     scope = Scope(actor.study_id, ZoneInfo(actor.time_zone), past, subject_id)
     evidence = await load_subject(session, scope)
-    return _Reading(actor.study_id, evidence, protocol, at, past)
+    forbidden = await forbidden_doses(session, actor, evidence, past)
+    return _Reading(actor.study_id, evidence, protocol, at, past, forbidden)
 
 
 async def _with_conduct(
@@ -123,6 +127,8 @@ async def _with_conduct(
     bags = await _bags_of(session, rows, reading)
     rules, weight = reading.protocol.rules, reading.evidence.subject.weight_kg
     deviations = infusion_deviations(reading.evidence, reading.protocol, reading.at)
+    for deviation in forbidden_dosing(reading.forbidden, rules.deviations):
+        deviations[deviation.evidence[0]] += (deviation,)
     return [
         InfusionWithConduct(
             row=row,

@@ -119,7 +119,7 @@ def _count(
 ) -> CountedSubject:
     """Judge how an enrolled subject counts on a day."""
     facts = evidence.dlt_facts(rules.dosing.level(place.dose_level))
-    judged = evaluability(facts, today, rules.dlt)
+    judged = evaluability(facts, today, rules.dlt, rules.schedule.infusion_window_days)
     since_dosing = replace(judged.window, end_day=None) if judged.window else None
     return CountedSubject(
         subject_id=evidence.subject_id,

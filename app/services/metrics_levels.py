@@ -35,6 +35,8 @@ def enrolled_subjects(
                 phase=place.phase,
                 replaced=place.enrolment_id in replaced,
                 facts=facts,
-                evaluability=evaluability(facts, today, rules.dlt),
+                evaluability=evaluability(
+                    facts, today, rules.dlt, rules.schedule.infusion_window_days
+                ),
             )
     return subjects

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.ids import new_id
-from app.domain.disposition import check_prescription
+from app.domain.disposition import check_infusion, check_prescription, end_days
 from app.domain.dosing import calculate_dose
 from app.domain.errors import DomainError, Reason, conflict, forbidden, invalid
 from app.models import Infusion, Subject
@@ -62,14 +62,19 @@ async def prescribe_infusion(
 ) -> InfusionWithConduct:
     """Prescribe the next infusion at the level of the subject's enrolment.
 
-    Raises conflict for a subject whose treatment is not open, when all infusions are prescribed,
-    or while nobody may be dosed on the level; invalid for a missing or implausible weight.
+    A planned day in the past enters late what was given then, so only the subject's exit is held
+    against it. Raises conflict for a subject whose treatment is not open, when all infusions are
+    prescribed, or while nobody may be dosed on the level; invalid for a missing or implausible
+    weight.
     """
     treatment = await open_treatment(session, actor, subject_id, now)
     number = _next_number(treatment, values["number"])
-    check_prescription(status_of(treatment.evidence, treatment.protocol.rules))
-    place = treatment.place
-    refuse_dosing(await dosing_allowed(session, actor, place.dose_level, place.phase, now))
+    place, day = treatment.place, values["planned_date"]
+    if day < treatment.protocol.local_day(now):
+        check_infusion(day, end_days(treatment.evidence.dispositions))
+    else:
+        check_prescription(status_of(treatment.evidence, treatment.protocol.rules))
+        refuse_dosing(await dosing_allowed(session, actor, place.dose_level, place.phase, now))
     row = Infusion(
         study_id=actor.study_id,
         id=new_id(),
@@ -77,7 +82,7 @@ async def prescribe_infusion(
         number=number,
         dose_level=place.dose_level,
     )
-    _plan(row, values["planned_date"], treatment)
+    _plan(row, day, treatment)
     _calculate(row, values["weight_kg"] or treatment.evidence.subject.weight_kg, treatment)
     row.prescribed_by = actor.principal_id
     session.add(row)
@@ -114,10 +119,14 @@ def refuse_dosing(reasons: tuple[Reason, ...]) -> None:
 
 
 def _next_number(treatment: Treatment, wanted: int | None) -> int:
-    """Return the number of the infusion to prescribe; infusions are prescribed in order."""
-    number = 1 + max((infusion.number for infusion in treatment.evidence.infusions), default=0)
+    """Return the number of the infusion to prescribe; infusions are prescribed in order.
+
+    One that was begun, gave nothing and was cancelled is made up for by another one.
+    """
+    infusions = treatment.evidence.infusions
+    number = 1 + max((infusion.number for infusion in infusions), default=0)
     level = treatment.protocol.rules.dosing.level(treatment.place.dose_level)
-    if number > level.planned_infusions:
+    if sum(not infusion.voided for infusion in infusions) >= level.planned_infusions:
         raise conflict("all_prescribed", "All infusions of the subject's level are prescribed.")
     if wanted is not None and wanted < number:
         raise conflict("infusion_exists", "This infusion is prescribed already; change that one.")

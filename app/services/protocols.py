@@ -85,7 +85,8 @@ async def active_protocol(
         )
     ).first()
     if found is None:
-        raise conflict("no_protocol", "No protocol version is in force; activate one first.")
+        text = "activate one first" if past is None else "the study had not begun at that instant"
+        raise conflict("no_protocol", f"No protocol version is in force: {text}.")
     row, effective_from = found
     return ActiveProtocol(
         id=row.id,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -77,23 +78,32 @@ async def list_studies(
     return list({study.study_id: study for study, _, _ in held}.values())
 
 
+async def administrator(
+    session: AsyncSession, identity: tuple[str, str], now: datetime
+) -> Principal:
+    """Return who may set up studies under this identity; raise forbidden."""
+    held = await grants_of(session, identity, None, now)
+    for _, principal, role in held:
+        if allows(role, Area.STUDY, Right.CREATE):
+            return principal
+    raise forbidden("role_not_allowed", "Only an administrator sets up a study.")
+
+
 async def create_study_by(
     session: AsyncSession, identity: tuple[str, str], new: NewStudy, now: datetime
 ) -> Study:
-    """Create a study on behalf of an administrator of another one, who gets its first grant."""
-    held = await grants_of(session, identity, None, now)
-    administrators = [
-        principal for _, principal, role in held if allows(role, Area.STUDY, Right.CREATE)
-    ]
-    if not administrators:
-        raise forbidden("role_not_allowed", "Only an administrator sets up a study.")
-    known = administrators[0]
+    """Create a study on behalf of an administrator of another one, who administers it, too.
+
+    Its other people get their roles from the operators (`msc-icaht grant`): an administrator
+    grants nobody a clinical role, least of all themselves.
+    """
+    known = await administrator(session, identity, now)
     person = Person(
         known.issuer,
         known.subject,
         known.display_name,
         known.organisation,
-        (Role.ADMINISTRATOR, Role.PRINCIPAL_INVESTIGATOR),
+        (Role.ADMINISTRATOR,),
     )
     with_creator = NewStudy(
         new.document, new.effective_from, (person, *new.people), new.site_name,
@@ -118,11 +128,28 @@ async def create_study(session: AsyncSession, new: NewStudy, now: datetime) -> S
     )
     session.add(study)
     await session.flush()
+    first, first_id = new.people[0], new_id()
+    await _open_first_operation(session, study, new, first_id)
+    session.add(Site(study_id=study.study_id, code=SITE_CODE, name=new.site_name))
+    signer = await add_person(session, study, first, now, first_id)
+    for person in new.people[1:]:
+        await add_person(session, study, person, now)
+    await _add_protocol(session, study, new, signer)
+    lowest = rules.dosing.levels[0].name
+    session.add(Cohort(study_id=study.study_id, dose_level=lowest, phase=CohortPhase.ESCALATION))
+    await session.flush()
+    return study
+
+
+async def _open_first_operation(
+    session: AsyncSession, study: Study, new: NewStudy, first_id: UUID
+) -> None:
+    """Open the operation that sets the study up, by its first person, who comes with it."""
     first = new.people[0]
     operation = Operation(
         study_id=study.study_id,
         id=new_id(),
-        actor_id=None,
+        actor_id=first_id,
         actor_name=first.display_name,
         role=first.roles[0].value,
         organisation=first.organisation,
@@ -135,22 +162,19 @@ async def create_study(session: AsyncSession, new: NewStudy, now: datetime) -> S
     await session.execute(
         text("SELECT set_config('app.operation_id', :id, true)"), {"id": str(operation.id)}
     )
-    session.add(Site(study_id=study.study_id, code=SITE_CODE, name=new.site_name))
-    principals = [await add_person(session, study, person, now) for person in new.people]
-    await _add_protocol(session, study, new, principals[0])
-    lowest = rules.dosing.levels[0].name
-    session.add(Cohort(study_id=study.study_id, dose_level=lowest, phase=CohortPhase.ESCALATION))
-    await session.flush()
-    return study
 
 
 async def add_person(
-    session: AsyncSession, study: Study, person: Person, now: datetime
+    session: AsyncSession,
+    study: Study,
+    person: Person,
+    now: datetime,
+    principal_id: UUID | None = None,
 ) -> Principal:
     """Make a person known to a study and grant the roles from now on."""
     principal = Principal(
         study_id=study.study_id,
-        id=new_id(),
+        id=principal_id or new_id(),
         issuer=person.issuer,
         subject=person.subject,
         display_name=person.display_name,

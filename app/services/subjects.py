@@ -14,10 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.ids import new_id
 from app.domain.disposition import derive_status
-from app.domain.errors import invalid
+from app.domain.errors import DomainError
 from app.domain.protocol import ProtocolDefinition
+from app.domain.subject_record import check_subject
 from app.domain.vocabulary import SubjectStatus
 from app.models import Site, Subject
+from app.services import evidence_mapping as to_fact
 from app.services.access import Actor
 from app.services.evidence import Scope, SubjectEvidence, load_subjects
 from app.services.history import as_of, fetch, lock
@@ -43,7 +45,6 @@ async def create_subject(
     session: AsyncSession, actor: Actor, values: Mapping[str, Any], now: datetime
 ) -> SubjectWithStatus:
     """Register a subject for screening under the next number of the study."""
-    _check_days(values, now.astimezone(ZoneInfo(actor.time_zone)).date())
     await lock_study(session, actor.study_id)
     count = await session.scalar(
         select(func.count()).select_from(Subject).where(Subject.study_id == actor.study_id)
@@ -58,17 +59,19 @@ async def create_subject(
         site_id=site,
         **values,
     )
+    await _check(session, actor, row, now)
     session.add(row)
     await session.flush()
     return SubjectWithStatus(row, SubjectStatus.SCREENING, None)
 
 
-def _check_days(values: Mapping[str, Any], today: Any) -> None:
-    """Refuse days that cannot be: what happened lies in the past."""
-    for name in ("consent_date", "screening_date", "car_t_date", "allogeneic_transplant_date"):
-        day = values.get(name)
-        if day is not None and day > today:
-            raise invalid("future_date", f"{name} lies in the future.", f"/body/{name}")
+async def _check(session: AsyncSession, actor: Actor, row: Subject, now: datetime) -> None:
+    """Refuse a record that contradicts itself before anything of it is written."""
+    protocol = await active_protocol(session, actor.study_id, now)
+    try:
+        check_subject(to_fact.subject(row), protocol.local_day(now), protocol.rules.dosing.weight)
+    except DomainError as error:
+        raise error.below("/body") from None
 
 
 async def change_subject(
@@ -80,10 +83,10 @@ async def change_subject(
     now: datetime,
 ) -> SubjectWithStatus:
     """Change the given fields of a subject; raise version_stale if somebody was faster."""
-    _check_days(values, now.astimezone(ZoneInfo(actor.time_zone)).date())
     row = await lock(session, Subject, actor.study_id, subject_id, version)
     for name, value in values.items():
         setattr(row, name, value)
+    await _check(session, actor, row, now)
     await session.flush()
     return await read_subject(session, actor, subject_id, now, None)
 

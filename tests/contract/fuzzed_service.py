@@ -19,9 +19,9 @@ from app.domain.vocabulary import Role
 from app.models import Base
 from tests.conftest import Api, TestClock
 from tests.contract.aimed_requests import AIMED, Aim, Known, body_schema, examples_of
-from tests.dosing_factories import create_bags, prescribe
-from tests.ladder_steps import decide, propose, read_ladder, treat
-from tests.trial_subjects import (
+from tests.factories.dosing import create_bags, prescribe
+from tests.factories.ladder import decide, propose, read_ladder, treat
+from tests.factories.subjects import (
     FIRST_INFUSION,
     eligible_subject,
     enrolled_subject,

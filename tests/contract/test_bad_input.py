@@ -32,6 +32,11 @@ BODIES = {
     "Infinity": (with_field("weight_kg", "Infinity"), 422),
     "1e999": (with_field("weight_kg", "1e999"), 422),
     "1e1000000": (with_field("weight_kg", "1e1000000"), 422),
+    "exponent that no decimal holds": (with_field("weight_kg", "1e9999999999999999999"), 422),
+    "exponent of 5,000 digits": (with_field("weight_kg", "1e" + "9" * 5000), 422),
+    "implausible weight": (with_field("weight_kg", "605"), 422),
+    "birth after the screening": (with_field("birth_year", "2027"), 422),
+    "60,000 keys": (b"{" + b",".join(b'"%d":1' % n for n in range(60_000)) + b"}", 400),
     "more decimals than are kept": (with_field("weight_kg", "60.0000000001"), 422),
     "more digits than any reader keeps": (with_field("weight_kg", "1234567890.1234567"), 422),
     "negative weight": (with_field("weight_kg", "-1"), 422),
@@ -127,6 +132,14 @@ async def test_a_bad_query_is_refused(api, query):
     assert answer.json()["errors"] or answer.json()["code"]
 
 
+async def test_not_a_character_of_an_id_is_quoted(api):
+    """What is wrong with a malformed id is said without the id."""
+    answer = await api(Role.STUDY_COORDINATOR).get("/labs?subject=%C3%A3123")
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["message"] == "This must be an id as the service gave it."
+    assert "\u00e3" not in answer.text
+
+
 @pytest.mark.parametrize(
     "path",
     ["/subjects/1", "/subjects/%00", "/subjects/01930000-0000-7000-8000-000000000000", "/nothing"],
@@ -147,10 +160,19 @@ async def test_another_study_looks_absent(api):
 
 
 async def test_a_method_that_is_not_offered_is_405(api):
-    """The Allow header names what is offered."""
+    """The Allow header names all that is offered."""
     answer = await api(Role.STUDY_COORDINATOR).delete("/subjects")
     assert answer.status_code == 405
-    assert "GET" in answer.headers["allow"]
+    assert answer.headers["allow"] == "GET, POST"
+
+
+async def test_a_long_list_of_misfits_is_cut(api):
+    """Fifty misfits are named, the rest is counted, so that no answer outgrows its request."""
+    body = SUBJECT | {f"unknown{number}": 1 for number in range(200)}
+    answer = await api(Role.STUDY_COORDINATOR).post("/subjects", json=body)
+    assert answer.status_code == 422
+    assert len(answer.json()["errors"]) == 50
+    assert answer.json()["detail"].endswith("These are the first 50 of 200.")
 
 
 @pytest.mark.parametrize("text_value", ["'; DROP TABLE subject; --", "<script>", "=1+1", "{{7*7}}"])

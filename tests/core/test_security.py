@@ -64,6 +64,7 @@ def test_two_processes_share_the_key(own, tmp_path):
         {"sub": None},
         {"sub": ""},
         {"sub": "x" * 201},
+        {"sub": "a\x00b"},
         {"sub": 7},
         {"exp": None},
         {"exp": "tomorrow"},

@@ -26,5 +26,5 @@ def enrolled(facts, as_of=100, phase=CohortPhase.ESCALATION, *, replaced=False):
         phase=phase,
         replaced=replaced,
         facts=facts,
-        evaluability=evaluability(facts, dlt_cases.day(as_of), dlt_cases.RULES),
+        evaluability=evaluability(facts, dlt_cases.day(as_of), dlt_cases.RULES, 2),
     )

@@ -243,13 +243,18 @@ def test_leaving_the_study_ends_what_is_expected() -> None:
     assert keys(stayed) == ["blood_count_missing:W4"]
 
 
-def test_eligibility_violation() -> None:
-    """There are no waivers: an unmet criterion of an enrolled subject is a major deviation."""
-    unmet = UnmetCriterion(criterion="E4", day=FIRST, evidence=("lab-1",))
+@pytest.mark.parametrize(
+    ("unsettled", "words"),
+    [(False, "without meeting criterion E4."), (True, "day of the first infusion settles")],
+)
+def test_eligibility_violation(unsettled: bool, words: str) -> None:
+    """There are no waivers: a criterion unmet, or not settled when infused, is major."""
+    unmet = UnmetCriterion(criterion="E4", day=FIRST, evidence=("lab-1",), open=unsettled)
     (deviation,) = derive(unmet=(unmet,))
     assert deviation.key == "eligibility_violation:E4"
     assert (deviation.day, deviation.evidence) == (FIRST, ("lab-1",))
     assert deviation.severity is DeviationSeverity.MAJOR
+    assert words in deviation.sentence
 
 
 @pytest.mark.parametrize("status", list(ReportStatus))

@@ -95,22 +95,33 @@ def test_another_event_at_its_baseline_grade_stays_a_candidate():
 
 
 @pytest.mark.parametrize(
-    ("related_to_disease", "expected"),
+    ("disease", "excused"),
     [
-        (True, ()),
-        (False, (CandidateReason.DEATH_NOT_DUE_TO_DISEASE,)),
-        (None, (CandidateReason.DEATH_NOT_DUE_TO_DISEASE,)),
+        (Causality.DEFINITE, True),
+        (Causality.PROBABLE, True),
+        (Causality.POSSIBLE, False),
+        (Causality.UNLIKELY, False),
+        (Causality.UNRELATED, False),
+        (None, False),
     ],
 )
-def test_a_death_not_clearly_due_to_the_disease_is_a_candidate(related_to_disease, expected):
+def test_a_death_not_clearly_due_to_the_disease_is_a_candidate(disease, excused):
     """Grade 5 needs adjudication whatever its attribution, unless the disease caused it."""
-    happened = event(grade=5, causality=Causality.UNRELATED, related_to_disease=related_to_disease)
+    happened = event(grade=5, causality=Causality.UNRELATED, causality_disease=disease)
+    expected = () if excused else (CandidateReason.DEATH_NOT_DUE_TO_DISEASE,)
     assert reasons_of(happened) == expected
+
+
+def test_what_blames_the_disease_is_configured():
+    """A stricter protocol excuses a death only where the disease is its definite cause."""
+    rules = replace(RULES, disease_related=(Causality.DEFINITE,))
+    happened = event(grade=5, causality=Causality.UNRELATED, causality_disease=Causality.PROBABLE)
+    assert reasons_of(happened, rules) == (CandidateReason.DEATH_NOT_DUE_TO_DISEASE,)
 
 
 def test_a_related_death_due_to_the_disease_is_still_severe_and_related():
     """A death that is both related and disease-related is a candidate by its attribution."""
-    happened = event(grade=5, related_to_disease=True)
+    happened = event(grade=5, causality_disease=Causality.DEFINITE)
     assert reasons_of(happened) == (CandidateReason.SEVERE_AND_RELATED,)
 
 

@@ -111,10 +111,37 @@ def test_cancelled_infusions_are_not_waited_for():
     assert window(facts, RULES).end_day == day(35)
 
 
-def test_an_infusion_without_any_volume_is_not_the_last():
-    """An infusion stopped before any product entered the subject does not count (C10)."""
-    empty = given_infusion(2, 7, volume_ml=Decimal(0), cells=Decimal(0), cancelled=True)
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_an_infusion_without_any_volume_is_not_the_last(cancelled):
+    """Nothing entered the subject (C10), so another one is to come and the end is open."""
+    empty = given_infusion(2, 7, volume_ml=Decimal(0), cells=Decimal(0), cancelled=cancelled)
     facts = replace(course("B", 1), infusions=(given_infusion(1, 0), empty))
+    assert window(facts, RULES).end_day is None
+    given_later = replace(facts, infusions=(*facts.infusions, given_infusion(3, 9)))
+    assert window(given_later, RULES).end_day == day(37)
+    stopped = replace(facts, dispositions=(left(DispositionEvent.WITHDREW_TREATMENT, 8),))
+    assert window(stopped, RULES).end_day == day(28)
+
+
+@pytest.mark.parametrize("anchor", list(WindowAnchor))
+def test_an_attempt_that_gave_nothing_begins_the_observation(anchor):
+    """A reaction after it is proposed; the length counts from the first or last real infusion."""
+    empty = given_infusion(1, 0, volume_ml=Decimal(0), cells=None, cancelled=True)
+    attempted = DltFacts(level=LEVELS["A"], infusions=(empty,), events=(event(0, grade=4),))
+    rules = replace(RULES, window_anchor=anchor)
+    observed = window(attempted, rules)
+    assert (observed.start_day, observed.evidence) == (START, ("inf-1",))
+    assert len(dlt_candidates(attempted, observed, rules)) == 1
+    given_later = replace(attempted, infusions=(empty, given_infusion(2, 3)))
+    observed = window(given_later, rules)
+    assert (observed.start_day, observed.end_day) == (START, day(31))
+
+
+def test_attempts_alone_end_the_window_once_the_subject_left():
+    """Without any dose the last attempt stands in for the last infusion."""
+    empty = given_infusion(1, 0, volume_ml=Decimal(0))
+    gone = (left(DispositionEvent.WITHDREW_TREATMENT, 1),)
+    facts = DltFacts(level=LEVELS["A"], infusions=(empty,), dispositions=gone)
     assert window(facts, RULES).end_day == day(28)
 
 

@@ -214,6 +214,17 @@ def test_a_plan_that_has_passed_is_remarked():
     assert [flag.code for flag in late.flags] == [FlagCode.PLANNED_INFUSION_PASSED]
 
 
+def test_windows_count_from_the_infusion_that_was_given():
+    """An infusion three days later than planned leaves the results outside the week."""
+    late = replace(ELIGIBLE, first_infusion_day=FIRST_INFUSION + timedelta(days=6))
+    result = judged(late, today=FIRST_INFUSION + timedelta(days=9))
+    assert result.reference_date == FIRST_INFUSION + timedelta(days=6)
+    assert (result.verdict, result.flags) == (Verdict.UNDETERMINED, ())
+    assert result.unknown == ("I4", "I7", "E4", "E5", "E6", "E7", "E8", "E15")
+    on_time = replace(ELIGIBLE, first_infusion_day=FIRST_INFUSION)
+    assert judged(on_time, today=FIRST_INFUSION + timedelta(days=9)).flags == ()
+
+
 @pytest.mark.parametrize(
     ("kind", "outcome", "expected"),
     [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
@@ -13,7 +13,7 @@ from app.domain.eligibility_answers import needs_reason
 from app.domain.eligibility_evidence import EligibilityFacts, FlagCode, WindowName
 from app.domain.eligibility_rules import Criterion, EligibilityRules, Outcome
 from app.domain.facts import Attestation
-from app.domain.vocabulary import AssessmentKind, Finding
+from app.domain.vocabulary import AssessmentKind, Finding, MedicationClass
 from app.protocols import read_definition
 from tests.domain.eligible_subject import (
     ANSWERED_NO,
@@ -26,6 +26,7 @@ from tests.domain.eligible_subject import (
     criterion,
     judged,
     lab,
+    medication,
     rules,
     with_answers,
     with_assessment,
@@ -109,6 +110,49 @@ def test_a_contradiction_does_not_outlive_newer_facts():
     assert _answered(newer, given) == (Outcome.MET, [FlagCode.CONTRADICTION_OUTDATED])
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "id_"),
+    [
+        (without_labs("HIV_AGAB"), lab("HIV_AGAB", finding=Finding.POSITIVE), "E11a"),
+        (with_lab(lab("CREA", "151", uln="100")), lab("CREA", "600", uln="100"), "E4"),
+    ],
+    ids=["collected before, reported after", "corrected"],
+)
+def test_an_answer_cannot_speak_about_what_was_not_known_yet(before, after, id_):
+    """However early it was collected, a result recorded after the answer stands."""
+    given = answer(id_, False, reason="Asked at screening.")
+    assert after.at < given.at
+    assert _answered(before, given)[0] is Outcome.NOT_MET
+    for minutes, expected in ((0, Outcome.NOT_MET), (1, Outcome.MET)):
+        known_at = given.at + timedelta(minutes=minutes)
+        outcome, flags = _answered(with_lab(replace(after, known_at=known_at), before), given)
+        assert outcome is expected
+        assert (FlagCode.CONTRADICTION_OUTDATED in flags) is (expected is Outcome.MET)
+
+
+@pytest.mark.parametrize(
+    ("facts", "id_"),
+    [
+        (with_assessment(
+            replace(assessment(AssessmentKind.PREGNANCY_TEST, lactating=True),
+                    known_at=LATER + timedelta(days=1))), "E15"),
+        (with_assessment(
+            replace(assessment(AssessmentKind.ECG, qtcf_ms=490),
+                    known_at=LATER + timedelta(days=1))), "E9c"),
+        (replace(ELIGIBLE, medications=(
+            replace(medication(MedicationClass.LIVE_VACCINE, date(2026, 2, 20)),
+                    known_at=LATER + timedelta(days=1)),)), "E14a"),
+    ],
+    ids=["assessment", "electrocardiogram", "medication"],
+)  # fmt: skip
+def test_every_kind_of_fact_outdates_an_answer(facts, id_):
+    """Assessments and medications recorded after a reasoned answer stand like results do."""
+    assert _answered(facts, answer(id_, False, reason="Asked.")) == (
+        Outcome.MET,
+        [FlagCode.CONTRADICTION_OUTDATED],
+    )
+
+
 def test_agreement_changes_nothing():
     """An answer that repeats the computed outcome needs no reason and raises no flag."""
     assert _answered(FAILED_CREATININE, answer("E4", True)) == (Outcome.MET, [])
@@ -147,11 +191,31 @@ def test_a_coded_class_settles_what_nobody_examined():
 
 @pytest.mark.parametrize(("day", "early"), [(2, True), (3, False)])
 def test_an_answer_about_the_last_week_should_fall_into_it(day, early):
-    """E3: an answer given before the week that it speaks about is remarked, not discarded."""
-    given = answer("E3b", False, at=datetime(2026, 3, day, 12, tzinfo=ZONE))
-    outcome, flags = _answered(ELIGIBLE, given)
-    assert outcome is Outcome.NOT_MET
-    assert flags == ([FlagCode.ANSWER_BEFORE_WINDOW] if early else [])
+    """E3: 'no' from before the week that it speaks about leaves the week open; 'yes' stays."""
+    at = datetime(2026, 3, day, 12, tzinfo=ZONE)
+    flags = [FlagCode.ANSWER_BEFORE_WINDOW] if early else []
+    no = Outcome.UNKNOWN if early else Outcome.NOT_MET
+    assert _answered(ELIGIBLE, answer("E3b", False, at=at)) == (no, flags)
+    assert _answered(ELIGIBLE, answer("E3b", True, at=at)) == (Outcome.MET, flags)
+    note = criterion(with_answers(answer("E3b", False, at=at)), "E3b").note
+    assert ("answer this again" in note) is early
+
+
+def test_an_early_answer_does_not_hide_a_positive_test():
+    """E3e: the computed exclusion stands against an early 'no', with a reason or without."""
+    early = datetime(2026, 3, 2, 12, tzinfo=ZONE)
+    positive = with_lab(lab("CMV_DNA", finding=Finding.POSITIVE, known_at=early))
+    given = answer("E3e", False, reason="Contaminated.", at=early)
+    assert _answered(positive, given) == (
+        Outcome.MET,
+        [FlagCode.CONTRADICTED, FlagCode.ANSWER_BEFORE_WINDOW],
+    )
+
+
+def test_an_answer_that_looks_back_counts():
+    """E3: late entry dates the answer after the infusion, which is no fault."""
+    given = answer("E3b", False, at=datetime(2026, 9, 1, 12, tzinfo=ZONE))
+    assert _answered(ELIGIBLE, given) == (Outcome.NOT_MET, [])
 
 
 def test_answers_to_unknown_criteria_are_ignored():

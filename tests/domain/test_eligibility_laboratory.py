@@ -112,6 +112,31 @@ def test_latest_chemistry_decides():
     assert criterion(replace(facts, labs=(*facts.labs, worse, normal)), "E6").outcome is MET
 
 
+@pytest.mark.parametrize(("first", "second"), [("a", "b"), ("b", "a")])
+@pytest.mark.parametrize(
+    ("id_", "harmless", "harmful"),
+    [
+        ("E6", lab("ALT", "30", uln="40"), lab("ALT", "120", uln="40")),
+        ("E9e", lab("HBA1C", "6"), lab("HBA1C", "9.1")),
+        ("E11c", lab("HBSAG", finding=Finding.NEGATIVE), lab("HBSAG", finding=Finding.POSITIVE)),
+    ],
+)
+def test_any_result_of_the_latest_instant_excludes(id_, harmless, harmful, first, second):
+    """Two results of one moment are both judged; no id decides which of them counts."""
+    labs = (replace(harmless, id=first), replace(harmful, id=second))
+    facts = without_labs(harmless.analyte)
+    result = criterion(replace(facts, labs=(*facts.labs, *labs)), id_)
+    assert (result.outcome, len(result.readings)) == (MET, 2)
+    assert result.value == (harmful.measurement.value if harmful.measurement else harmful.finding)
+
+
+def test_an_undecided_result_of_the_latest_instant_leaves_it_open():
+    """A second result without its limit cannot be ruled out by the normal one beside it."""
+    labs = (lab("ALT", "30", uln="40", id="a"), lab("ALT", "30", id="b"))
+    facts = without_labs("ALT")
+    assert criterion(replace(facts, labs=(*facts.labs, *labs)), "E6").outcome is UNKNOWN
+
+
 @pytest.mark.parametrize(
     ("value", "comparator", "outcome"),
     [

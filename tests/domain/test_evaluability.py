@@ -1,16 +1,17 @@
 """Evaluability: who counts for the escalation, who is replaced, who is still out."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.domain import evaluability as judging
 from app.domain.dlt import DltFacts
-from app.domain.dlt_rules import UnderdosedSlot, WindowAnchor
-from app.domain.evaluability import EvaluabilityState, evaluability
+from app.domain.dlt_rules import DltRules, UnderdosedSlot, WindowAnchor
+from app.domain.evaluability import Evaluability, EvaluabilityState
 from app.domain.vocabulary import Causality, DispositionEvent
 from tests.domain.dlt_cases import (
     CELLS,
@@ -31,6 +32,11 @@ EVALUABLE, NOT_EVALUABLE = EvaluabilityState.EVALUABLE, EvaluabilityState.NOT_EV
 END = {"A": 28, "B": 35, "C": 49}
 LEAVES_OBSERVATION = RULES.evaluability.ends_observation
 STAYS_OBSERVED = [kind for kind in DispositionEvent if kind not in LEAVES_OBSERVATION]
+
+
+def evaluability(facts: DltFacts, today: date, rules: DltRules) -> Evaluability:
+    """Judge a subject with the trial's two days of tolerance for an infusion."""
+    return judging.evaluability(facts, today, rules, 2)
 
 
 def state(facts: DltFacts, offset: int, rules=RULES) -> EvaluabilityState:
@@ -84,7 +90,9 @@ def test_a_dlt_always_counts(kind):
 @pytest.mark.parametrize("kind", LEAVES_OBSERVATION)
 def test_a_subject_no_longer_observed_is_replaced_at_once(kind):
     """Who leaves in the window, even on its last day, cannot become evaluable."""
-    happened = (event(28, grade=5, related_to_disease=True, causality=Causality.UNRELATED),)
+    happened = (
+        event(28, grade=5, causality_disease=Causality.PROBABLE, causality=Causality.UNRELATED),
+    )
     facts = replace(course("A"), dispositions=(left(kind, 28),), events=happened)
     assert state(facts, 28) is NOT_EVALUABLE
 
@@ -230,7 +238,7 @@ def test_a_death_after_the_window_needs_none():
 
 def test_a_death_of_the_disease_is_replaced():
     """A fatal event clearly due to the disease closes the question."""
-    fatal = event(20, grade=5, causality=Causality.UNRELATED, related_to_disease=True)
+    fatal = event(20, grade=5, causality=Causality.UNRELATED, causality_disease=Causality.PROBABLE)
     facts = replace(course("A"), events=(fatal,), dispositions=(left(DispositionEvent.DIED, 20),))
     assert state(facts, 20) is NOT_EVALUABLE
 

@@ -38,7 +38,7 @@ NOT_DOSED = DltFacts(level=dlt_cases.LEVELS["A"])
 
 def judged(*subjects: DltFacts, on: int = 29):
     """Derive how subjects count."""
-    return tuple(evaluability(subject, day(on), dlt_cases.RULES) for subject in subjects)
+    return tuple(evaluability(subject, day(on), dlt_cases.RULES, 2) for subject in subjects)
 
 
 def test_every_subject_is_counted_in_one_state():
@@ -95,6 +95,15 @@ def test_pooled_outcomes_follow_the_first_infusions():
     running = replace(course("A"), infusions=(given_infusion(1, 20),))
     pooled = pooled_outcomes(judged(running, GONE, first, NOT_DOSED, course("A")))
     assert pooled == (False, True, None)
+
+
+def test_an_attempt_that_gave_nothing_is_no_first_infusion():
+    """The gap to the next subject and the pooled outcomes count from what was given."""
+    nothing = replace(course("A"), infusions=(given_infusion(1, 0, volume_ml=Decimal(0)),))
+    (subject,) = judged(nothing)
+    assert subject.window is not None
+    assert tally("A", [subject]).first_infusion_days == ()
+    assert pooled_outcomes([subject]) == ()
 
 
 # Hold triggers

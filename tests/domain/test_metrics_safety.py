@@ -1,6 +1,7 @@
 """Participants with adverse events, counted by hand."""
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 from app.domain.metrics_safety import (
@@ -13,7 +14,7 @@ from app.domain.metrics_safety import (
 )
 from app.domain.outcomes import OutcomeRules
 from app.domain.vocabulary import Causality, SeriousnessCriterion
-from tests.domain.dlt_cases import LEVELS, RULES, course, event, planned_infusion
+from tests.domain.dlt_cases import LEVELS, NOON, RULES, course, event, planned_infusion
 from tests.domain.metrics_cases import enrolled
 from tests.protocol_data import section
 
@@ -89,6 +90,8 @@ def test_related_is_at_least_possible_or_missing():
     assert [related(event(causality=cause)) for cause in Causality] == [1, 1, 1, 0, 0]
     assert related(event(causality=None)) == 1
     assert related(event(-2, causality=None)) == 0
+    assert related(event(-2, causality=None, baseline_grade=1)) == 1
+    assert related(event(0, causality=None, onset_at=NOON - timedelta(hours=3))) == 1
     assert related(event(-2, causality=Causality.POSSIBLE)) == 1
 
 

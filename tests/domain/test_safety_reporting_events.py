@@ -97,7 +97,7 @@ def test_an_event_does_not_end_before_it_begins() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "grade", "baseline", "emergent"),
+    ("days", "grade", "baseline", "emergent"),
     [
         (0, 1, None, True),
         (0, 1, 0, True),
@@ -105,19 +105,38 @@ def test_an_event_does_not_end_before_it_begins() -> None:
         (1, 4, 4, False),
         (1, 3, 4, False),
         (-1, 4, None, False),
+        (-1, 4, 4, False),
+        (-1, 4, 1, True),
     ],
 )
-def test_treatment_emergence(
-    seconds: int, grade: int, baseline: int | None, emergent: bool
-) -> None:
-    """From the start of the first infusion on, and only if worse than before."""
-    event = replace(
+def test_treatment_emergence(days: int, grade: int, baseline: int | None, emergent: bool) -> None:
+    """From the first infusion's day on, or a known worsening of what was there before."""
+    happened = replace(
         EVENT,
-        onset_at=ONSET + timedelta(seconds=seconds),
+        onset_at=ONSET + timedelta(days=days),
+        onset_day=ONSET.date() + timedelta(days=days),
         grade=grade,
         baseline_grade=baseline,
     )
-    assert is_treatment_emergent(event, ONSET) is emergent
+    assert is_treatment_emergent(happened, ONSET.date()) is emergent
+
+
+def test_an_onset_without_a_time_emerges_on_the_day_of_the_infusion() -> None:
+    """Midnight stands for an unknown time."""
+    midnight = replace(EVENT, onset_at=ONSET.replace(hour=0))
+    assert is_treatment_emergent(midnight, ONSET.date())
+
+
+@pytest.mark.parametrize(("days", "emergent"), [(-1, False), (0, True), (3, True)])
+def test_what_ended_before_treatment_does_not_emerge(days: int, emergent: bool) -> None:
+    """An earlier event that got worse counts only if it went on to the day of the infusion."""
+    end = ONSET + timedelta(days=days)
+    began = ONSET - timedelta(days=5)
+    earlier = replace(
+        EVENT, onset_at=began, onset_day=began.date(), end_at=end, end_day=end.date(),
+        baseline_grade=1,
+    )  # fmt: skip
+    assert is_treatment_emergent(earlier, ONSET.date()) is emergent
 
 
 def test_nothing_emerges_without_treatment() -> None:

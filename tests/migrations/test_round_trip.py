@@ -9,14 +9,10 @@ from alembic import command
 from app.core.database import Database
 from app.core.migration import migrate, newest_revision, scripts
 from app.domain.vocabulary import Role
-from tests.dosing_factories import create_bags
-from tests.trial_subjects import (
-    FIRST_INFUSION,
-    dose_limiting_event,
-    enrolled_subject,
-    infuse,
-    move_to,
-)
+from tests.factories.dosing import create_bags, infuse
+from tests.factories.events import dose_limiting_event
+from tests.factories.rows import move_to
+from tests.factories.subjects import FIRST_INFUSION, enrolled_subject
 
 BEFORE_TRIGGERS = "0002"
 # All that a revision makes, in words that compare.

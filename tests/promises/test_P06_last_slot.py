@@ -16,7 +16,8 @@ from app.services import enrolments
 from app.services.development import fixture_people
 from app.services.studies import NewStudy, create_study
 from tests.conftest import STUDY, build_app, clients
-from tests.trial_subjects import eligible_subject, writing
+from tests.factories.rows import writing
+from tests.factories.subjects import eligible_subject
 
 APPLICANTS, PLACES, ROUNDS = 40, 3, 30
 # A machine with too much to do may refuse a request before it is looked at.

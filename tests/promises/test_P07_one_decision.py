@@ -7,7 +7,7 @@ from sqlalchemy import select, text
 
 from app.models import DecisionVerdict
 from app.services import decisions
-from tests.ladder_steps import propose, read_ladder, verdict
+from tests.factories.ladder import propose, read_ladder, verdict
 
 ROUNDS = 50
 

@@ -8,16 +8,10 @@ from sqlalchemy import select
 from app.domain.vocabulary import Role
 from app.models import AdverseEvent
 from app.services.locks import lock_study, share_study
-from tests.ladder_steps import propose, read_ladder, treat, verdict
-from tests.trial_subjects import (
-    FIRST_INFUSION,
-    adverse_event,
-    at,
-    dose_limiting_event,
-    eligible_subject,
-    enrol,
-    writing,
-)
+from tests.factories.events import adverse_event, dose_limiting_event
+from tests.factories.ladder import propose, read_ladder, treat, verdict
+from tests.factories.rows import at, writing
+from tests.factories.subjects import FIRST_INFUSION, eligible_subject, enrol
 
 A_WHILE = 0.4  # seconds, several times what an undisturbed request takes
 

@@ -9,21 +9,19 @@ from app.core.serialization import to_json
 from app.domain.vocabulary import Role
 from app.protocols import read_definition
 from tests.conftest import STUDY
-from tests.dosing_factories import LOT, create_bags, create_lot, give_infusion
-from tests.lab_bodies import neutrophils
-from tests.ladder_steps import decide, propose, read_ladder, treat, verdict
-from tests.promises.trail_watch import QUESTIONS, WRITING, TrailWatch
-from tests.routers.test_adverse_events import EVENT
-from tests.trial_subjects import (
+from tests.factories.dosing import LOT, create_bags, create_lot, give_infusion, infuse
+from tests.factories.labs import neutrophils
+from tests.factories.ladder import decide, propose, read_ladder, treat, verdict
+from tests.factories.rows import at, move_to
+from tests.factories.subjects import (
     FIRST_INFUSION,
-    at,
     eligible_subject,
     enrol,
     enrolled_subject,
-    infuse,
-    move_to,
     screened_subject,
 )
+from tests.promises.trail_watch import QUESTIONS, WRITING, TrailWatch
+from tests.routers.test_adverse_events import EVENT
 
 
 @pytest.fixture

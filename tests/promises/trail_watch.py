@@ -17,7 +17,7 @@ from app.models import Base, Study, StudyRecord
 from app.services.development import fixture_people
 from app.services.fixture_subjects import fixture_subject
 from tests.conftest import Api
-from tests.trial_subjects import database_of
+from tests.factories.rows import database_of
 
 Rows = dict[tuple[str, str], Any]
 WRITING = {"POST", "PUT", "PATCH", "DELETE"}

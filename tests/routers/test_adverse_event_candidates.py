@@ -3,8 +3,9 @@
 import pytest
 
 from app.domain.vocabulary import Role
-from tests.dosed_subject import dose, register
-from tests.lab_bodies import neutrophils
+from tests.factories.dosing import dose
+from tests.factories.labs import neutrophils
+from tests.factories.subjects import register
 from tests.routers.test_adverse_events import change
 
 
@@ -12,7 +13,7 @@ from tests.routers.test_adverse_events import change
 async def subject(api, session) -> str:
     """A treated subject whose neutrophils fell from grade 3 to grade 4."""
     subject = await register(api)
-    await dose(session, subject)
+    await dose(api, subject)
     for day, value in (("2026-05-03", 0.8), ("2026-05-11", 0.4)):
         body = neutrophils(subject, value=value, collected_at=f"{day}T08:00:00+08:00")
         answer = await api().post("/labs", json=body)

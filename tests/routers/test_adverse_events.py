@@ -4,7 +4,8 @@ import pytest
 from sqlalchemy import text
 
 from app.domain.vocabulary import Role
-from tests.dosed_subject import SUBJECT, dose, register
+from tests.factories.dosing import dose
+from tests.factories.subjects import SUBJECT, register
 
 EVENT = {"term": "Hypertension", "grade": 3, "onset_at": "2026-05-14T10:00:00+08:00"}
 FATAL = {"grade": 5, "outcome": "fatal", "seriousness": ["death"]}
@@ -176,7 +177,7 @@ async def test_a_change_needs_version_and_reason(api, report):
 
 async def test_a_retracted_event_stays_but_counts_no_more(api, report, session, subject):
     """It has no conclusions, is changed only together with taking the retraction back."""
-    await dose(session, subject)
+    await dose(api, subject)
     event = (await report(seriousness=["hospitalization"])).json()
     assert (event["treatment_emergent"], event["dlt"]["state"]) == (True, "pending")
     client = api(Role.STUDY_COORDINATOR)
@@ -271,14 +272,18 @@ async def test_an_expected_event_is_no_susar_and_news_starts_a_clock(api, report
     assert [item["kind"] for item in expected["due_reports"]] == ["serious_initial"]
 
 
-async def test_emergence_needs_an_infusion_and_worsening(report, session, subject):
+async def test_emergence_needs_an_infusion_and_worsening(api, report, subject):
     """Before the first infusion nothing emerges; afterwards only what is worse than baseline."""
     assert (await report()).json()["treatment_emergent"] is False
-    await dose(session, subject)
+    await dose(api, subject)
     assert (await report()).json()["treatment_emergent"] is True
     assert (await report(baseline_grade=3)).json()["treatment_emergent"] is False
-    before = await report(onset_at="2026-05-04T09:59:00+08:00")
-    assert before.json()["treatment_emergent"] is False
+    untimed = await report(onset_at="2026-05-04T00:00:00+08:00")
+    assert untimed.json()["treatment_emergent"] is True
+    before = {"onset_at": "2026-05-03T23:59:00+08:00"}
+    assert (await report(**before)).json()["treatment_emergent"] is False
+    worse = await report(**before, baseline_grade=1)
+    assert worse.json()["treatment_emergent"] is True
 
 
 async def test_who_may_record_and_read(api, report):

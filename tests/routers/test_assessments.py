@@ -5,7 +5,7 @@ import pytest
 from app.domain.assessment_content import CONTENT_KEYS
 from app.domain.vocabulary import AssessmentKind, Role
 from app.schemas.assessment_content import CONTENTS
-from tests.dosed_subject import register
+from tests.factories.subjects import register
 
 REASON = {"reason": "Source document reviewed."}
 GOOD = {

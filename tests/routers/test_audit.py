@@ -5,8 +5,9 @@ from sqlalchemy import text
 
 from app.core.ids import new_id
 from app.domain.vocabulary import Role
-from tests.dosed_subject import dose, register
-from tests.lab_bodies import neutrophils
+from tests.factories.dosing import dose
+from tests.factories.labs import neutrophils
+from tests.factories.subjects import register
 from tests.routers.test_adverse_events import EVENT, change
 
 
@@ -96,7 +97,7 @@ async def test_the_set_up_of_the_study_is_in_the_trail(auditor):
 async def test_pages_hold_every_row_once_and_in_order(api, auditor, session):
     """Small pages together are the one large page, by operation and by row."""
     subject = await register(api)
-    await dose(session, subject)
+    await dose(api, subject)
     await api().post("/adverse-events", json=EVENT | {"subject_id": subject})
     whole = await every(auditor, "changes", 200)
     paged = await every(auditor, "changes", 7)

@@ -3,7 +3,8 @@
 import asyncio
 
 from app.domain.vocabulary import Role
-from tests.dosing_factories import create_bags, enrolled, infusions_of, prescribe
+from tests.factories.dosing import create_bags, infusions_of, prescribe
+from tests.factories.subjects import enrolled
 
 
 async def test_one_bag_goes_to_one_infusion(committing_api):

@@ -4,8 +4,8 @@ import pytest
 from sqlalchemy import text
 
 from app.domain.vocabulary import Role
-from tests.dosed_subject import register
-from tests.lab_bodies import refusal
+from tests.factories.labs import refusal
+from tests.factories.subjects import register
 
 TRANSFUSIONS, MEDICATIONS = "/transfusions", "/concomitant-medications"
 REASON = {"reason": "Source document reviewed."}

@@ -5,15 +5,11 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from app.domain.vocabulary import Role
-from tests.ladder_steps import decide, treat
-from tests.trial_subjects import (
-    FIRST_INFUSION,
-    adjudicate,
-    adverse_event,
-    enrolled_subject,
-    infuse,
-    move_to,
-)
+from tests.factories.dosing import infuse
+from tests.factories.events import adjudicate, adverse_event
+from tests.factories.ladder import decide, treat
+from tests.factories.rows import move_to
+from tests.factories.subjects import FIRST_INFUSION, enrolled_subject
 
 
 async def read(api, **query):

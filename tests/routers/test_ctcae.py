@@ -3,7 +3,7 @@
 import pytest
 
 from app.domain.vocabulary import Role
-from tests.lab_bodies import refusal
+from tests.factories.labs import refusal
 
 FIXED = (
     "term", "grade", "grade_min", "grade_max", "gradable", "needs_clinical_input", "rule",

@@ -9,16 +9,11 @@ from sqlalchemy import select
 from app.domain.vocabulary import Role
 from app.models import Operation, Principal, RoleGrant
 from app.services.fixture_subjects import fixture_subject
-from tests.ladder_steps import amend, codes, decide, propose, read_ladder, treat, verdict
-from tests.trial_subjects import (
-    FIRST_INFUSION,
-    adverse_event,
-    dose_limiting_event,
-    enrolled_subject,
-    infuse,
-    move_to,
-    writing,
-)
+from tests.factories.dosing import infuse
+from tests.factories.events import adverse_event, dose_limiting_event
+from tests.factories.ladder import amend, codes, decide, propose, read_ladder, treat, verdict
+from tests.factories.rows import move_to, writing
+from tests.factories.subjects import FIRST_INFUSION, enrolled_subject
 
 
 async def proposed(api, action, **body):

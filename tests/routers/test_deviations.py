@@ -4,7 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 from app.domain.escalation_rules import DecisionAction
 from app.domain.vocabulary import Role
-from tests.dosing_factories import change_infusion, decide, enrolled, give_infusion, register
+from tests.factories.dosing import change_infusion, give_infusion, infuse
+from tests.factories.ladder import put_into_force
+from tests.factories.rows import move_to
+from tests.factories.subjects import FIRST_INFUSION, enrolled, enrolled_subject, register
 
 FIRST = datetime(2026, 5, 4, 2, tzinfo=UTC)
 
@@ -17,6 +20,11 @@ async def read(api, query=""):
     return answer.json()["items"]
 
 
+async def conduct(api, query=""):
+    """List deviations but for eligibility: these subjects took their places without screening."""
+    return [each for each in await read(api, query) if each["code"] != "eligibility_violation"]
+
+
 async def test_a_study_without_subjects_has_none(api):
     """Nothing recorded, nothing departed from."""
     assert await read(api) == []
@@ -24,10 +32,10 @@ async def test_a_study_without_subjects_has_none(api):
 
 async def test_a_missed_infusion_is_found_on_the_day_after_its_window(api, clock):
     """The second infusion of level B was due by day 9; no visit is late on day 10."""
-    await decide(api, DecisionAction.ESCALATE, "B")
+    await put_into_force(api, DecisionAction.ESCALATE, "B")
     subject = await enrolled(api, "B")
     await give_infusion(api, subject, clock() - timedelta(days=10))
-    (missed,) = await read(api, f"?subject={subject}")
+    (missed,) = await conduct(api, f"?subject={subject}")
     assert (missed["key"], missed["severity"]) == ("infusion_missed:2", "major")
     assert missed["day"] == "2026-06-01"
     assert missed["sentence"] == (
@@ -44,20 +52,20 @@ async def test_deviations_of_all_subjects_in_order(api, clock):
         subject = await enrolled(api)
         await give_infusion(api, subject, FIRST + timedelta(days=days), premedication_dose_mg=4)
         subjects.append(subject)
-    found = await read(api)
+    found = await conduct(api)
     assert [item["subject_id"] for item in found] == sorted(item["subject_id"] for item in found)
     assert {item["code"] for item in found} == {
         "premedication_dose", "visit_missed",
     }  # fmt: skip
-    first = await read(api, f"?subject={subjects[0]}")
+    first = await conduct(api, f"?subject={subjects[0]}")
     assert [item["key"] for item in first] == [
         "premedication_dose:1", "visit_missed:W1", "visit_missed:W2", "visit_missed:W3",
     ]  # fmt: skip
     await change_infusion(api, subjects[0], 1, premedication_dose_mg=5)
-    corrected = await read(api, f"?subject={subjects[0]}")
+    corrected = await conduct(api, f"?subject={subjects[0]}")
     assert "premedication_dose:1" not in [item["key"] for item in corrected]
     clock.advance(days=3)
-    later = await read(api, f"?subject={subjects[0]}")
+    later = await conduct(api, f"?subject={subjects[0]}")
     assert [item["key"] for item in later][-1] == "visit_missed:W3"
 
 
@@ -71,6 +79,34 @@ async def test_a_correction_can_uncover_an_eligibility_violation(api):
     await client.patch(path, json=body, headers={"If-Match": '"v1"'})
     found = {item["key"]: item for item in await read(api)}
     assert found["eligibility_violation:I3"]["severity"] == "major"
+
+
+async def test_a_late_infusion_on_outdated_results_is_a_violation(api, clock):
+    """Results and answers that counted on the planned day settle nothing four days later."""
+    subject = await enrolled_subject(api)
+    await infuse(api, subject, FIRST_INFUSION)
+    move_to(clock, FIRST_INFUSION + timedelta(days=4))
+    assert await violations(api, subject["id"]) == {}
+    late = await enrolled_subject(api, clock.now.date())
+    infused = clock.now.date() + timedelta(days=4)
+    await infuse(api, late, infused)
+    move_to(clock, infused)
+    found = await violations(api, late["id"])
+    assert {*("I4", "E4", "E5", "E6", "E7", "E8"), *(f"E3{each}" for each in "abcdefg")} == set(
+        found
+    )
+    assert {each["day"] for each in found.values()} == {infused.isoformat()}
+    assert found["E4"]["severity"] == "major"
+    assert found["E4"]["rule"] == "eligibility.E4"
+
+
+async def violations(api, subject):
+    """List a subject's eligibility violations by criterion."""
+    return {
+        each["key"].removeprefix("eligibility_violation:"): each
+        for each in await read(api, f"?subject={subject}")
+        if each["code"] == "eligibility_violation"
+    }
 
 
 async def test_only_an_absent_subject_is_not_found(api):

@@ -6,14 +6,10 @@ from uuid import uuid4
 import pytest
 
 from app.domain.vocabulary import Role
-from tests.trial_subjects import (
-    FIRST_INFUSION,
-    adverse_event,
-    eligible_subject,
-    enrolled_subject,
-    infuse,
-    move_to,
-)
+from tests.factories.dosing import infuse
+from tests.factories.events import adverse_event
+from tests.factories.rows import move_to
+from tests.factories.subjects import FIRST_INFUSION, eligible_subject, enrolled_subject
 
 # record: the last visit is at week 24 after the last infusion, 168 days, within 7 days.
 LAST_VISIT_FROM = 161

@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 import pytest
 
 from app.domain.vocabulary import Role
-from tests.dosed_subject import dose, register
+from tests.factories.dosing import dose
+from tests.factories.rows import writing
+from tests.factories.subjects import register
 from tests.routers.test_adverse_events import EVENT, FATAL, change
 
 # Level A is infused once, on 2026-05-04; its window ends 28 days later, on 2026-06-01.
@@ -17,7 +19,7 @@ IN_WINDOW, AFTER = "2026-06-01T11:59:00+08:00", "2026-06-02T00:00:00+08:00"
 async def subject(api, session) -> str:
     """A subject who was infused on level A."""
     subject = await register(api)
-    await dose(session, subject)
+    await dose(api, subject)
     return subject
 
 
@@ -90,7 +92,7 @@ async def test_what_nothing_proposes_is_not_adjudicated(api, report, clock, chan
     assert (await standing(api, event))["state"] == "dlt"
 
 
-async def test_before_enrolment_and_infusion_nothing_is_a_candidate(api, session):
+async def test_before_enrolment_and_infusion_nothing_is_a_candidate(api):
     """Even a declared event waits for the first infusion."""
     subject = await register(api)
     client = api(Role.PRINCIPAL_INVESTIGATOR)
@@ -98,10 +100,11 @@ async def test_before_enrolment_and_infusion_nothing_is_a_candidate(api, session
     event = (await client.post("/adverse-events", json=body)).json()
     assert event["dlt"]["reasons"][0]["code"] == "not_enrolled"
     assert (await sign(client, event, is_dlt=False)).status_code == 409
-    infusion = await dose(session, subject, datetime(2026, 5, 14, tzinfo=UTC))
+    infusion = await dose(api, subject, datetime(2026, 5, 14, tzinfo=UTC))
     assert (await standing(api, event))["state"] == "pending"
-    infusion.started_at = infusion.stopped_at = infusion.volume_ml = infusion.cells = None
-    await session.flush()
+    async with writing(api, reason="It was not given after all.") as (session, _):
+        session.add(infusion)
+        infusion.started_at = infusion.stopped_at = infusion.volume_ml = infusion.cells = None
     assert (await standing(api, event))["reasons"][0]["code"] == "not_dosed"
 
 
@@ -147,14 +150,10 @@ async def test_a_changed_event_has_to_be_adjudicated_again(api, report):
     assert (await standing(api, event))["state"] == "not_a_candidate"
 
 
-async def test_a_signature_and_a_change_at_once_leave_the_event_undecided(
-    committing_api, committing_database
-):
+async def test_a_signature_and_a_change_at_once_leave_the_event_undecided(committing_api):
     """Whichever comes first: the signature is refused or stale, never on what nobody judged."""
     subject = await register(committing_api)
-    async with committing_database.session() as session:
-        await dose(session, subject)
-        await session.commit()
+    await dose(committing_api, subject)
     client = committing_api()
     body = EVENT | {"subject_id": subject}
     event = (await client.post("/adverse-events", json=body)).json()

@@ -6,16 +6,16 @@ import pytest
 from sqlalchemy import text
 
 from app.domain.escalation_rules import DecisionAction
-from tests.dosing_factories import (
+from tests.factories.dosing import (
     change_infusion,
     create_bags,
-    decide,
-    enrolled,
     give_infusion,
     infusions_of,
     prescribe,
 )
-from tests.trial_subjects import dose_limiting_event
+from tests.factories.events import dose_limiting_event
+from tests.factories.ladder import put_into_force
+from tests.factories.subjects import enrolled, leave
 
 
 async def cohort(api):
@@ -75,11 +75,60 @@ async def test_a_hold_stops_starts_until_it_is_lifted(api, clock, subjects):
     subject = subjects[0]
     await prescribe(api, subject)
     bags = await create_bags(api)
-    await decide(api, DecisionAction.HOLD)
+    await put_into_force(api, DecisionAction.HOLD)
     refused = await start(api, subject, bags, clock())
     assert refusal(refused) == (409, "dosing_not_allowed", ["hold_in_force"])
-    await decide(api, DecisionAction.RESUME)
+    await put_into_force(api, DecisionAction.RESUME)
     assert (await start(api, subject, bags, clock())).status_code == 200
+
+
+async def test_a_hold_stops_orders_for_today_and_later(api, subjects):
+    """Only what was given in the past may still be entered."""
+    await put_into_force(api, DecisionAction.HOLD)
+    for day in ("2026-06-01", "2026-06-08"):
+        refused = await api().post(infusions_of(subjects[0]), json={"planned_date": day})
+        assert refusal(refused) == (409, "dosing_not_allowed", ["hold_in_force"])
+
+
+async def test_an_infusion_of_the_past_is_entered_during_a_hold(api, clock, subjects):
+    """Neither its prescription nor its start is refused, and before the hold it was allowed."""
+    await put_into_force(api, DecisionAction.HOLD)
+    late = await give_infusion(api, subjects[0], clock() - timedelta(days=1))
+    assert (late["given"], late["deviations"]) == (True, [])
+
+
+async def test_late_entry_ends_with_the_subjects_exit(api, clock, subjects):
+    """By day: what was given up to the exit is entered, nothing is planned after it."""
+    subject = subjects[0]
+    await leave(api, subject, "withdrew_treatment", clock() - timedelta(days=5))
+    after = {"planned_date": "2026-05-28"}
+    refused = await api().post(infusions_of(subject), json=after)
+    assert refusal(refused)[:2] == (409, "treatment_ended")
+    late = await give_infusion(api, subject, clock() - timedelta(days=5))
+    assert late["given"] is True
+
+
+async def test_a_dose_against_the_hold_is_recorded_and_shown(api, clock, session, subjects):
+    """What began while dosing was known to be forbidden is a major deviation by itself."""
+    await put_into_force(api, DecisionAction.HOLD)
+    clock.now = await database_time(session) + timedelta(days=3)
+    began_at = clock() - timedelta(days=1)
+    given = await give_infusion(api, subjects[0], began_at)
+    assert given["given"] is True
+    (found,) = given["deviations"]
+    assert (found["key"], found["severity"]) == ("dosed_while_not_allowed:1", "major")
+    assert found["sentence"] == (
+        "Infusion 1 began although dosing was not allowed: "
+        "The committee holds the trial until it resumes it."
+    )
+    assert found["evidence"] == [given["id"]]
+    listed = (await api().get(infusions_of(subjects[0]))).json()["items"]
+    assert listed[0]["deviations"] == [found]
+
+
+async def database_time(session):
+    """Read the clock of the database, which says when facts became known."""
+    return (await session.execute(text("SELECT clock_timestamp()"))).scalar_one()
 
 
 async def test_what_was_given_before_the_dlts_were_known_is_recorded(

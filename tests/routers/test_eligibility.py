@@ -8,7 +8,8 @@ import pytest
 from app.domain.vocabulary import Role
 from app.models import LabResult
 from app.schemas.eligibility import AnswerView, CriterionView, EligibilityView, ReadingView
-from tests.trial_subjects import eligible_subject, move_to, screened_subject, writing
+from tests.factories.rows import move_to, writing
+from tests.factories.subjects import eligible_subject, screened_subject
 
 
 async def read(api, subject, **query):
@@ -162,6 +163,40 @@ async def test_a_result_moves_the_conclusion_and_shuts_out(api):
         session.add(later_creatinine(actor.study_id, UUID(subject["id"])))
     found = await read(api, subject)
     assert (found["verdict"], found["failed"]) == ("not_eligible", ["E4"])
+
+
+async def test_a_result_that_comes_in_after_an_answer_overrules_it(api):
+    """HIV was denied without a test; the positive one collected before the answer excludes."""
+    subject = await screened_subject(api)
+    taken = await answer(api, subject, "E11a", met=False, reason="Asked at screening.")
+    assert taken.json()["outcome"] == "not_met"
+    await send(api, subject, analyte="HIV_AGAB", finding="positive")
+    found = await read(api, subject)
+    assert (found["verdict"], found["failed"]) == ("not_eligible", ["E11a"])
+    (flag,) = [each for each in found["flags"] if each["criterion"] == "E11a"]
+    assert flag["code"] == "contradiction_outdated"
+
+
+async def test_a_correction_after_a_contradiction_overrules_it(api):
+    """The same specimen, contradicted at 151 and corrected to 600, excludes again."""
+    subject = await screened_subject(api)
+    high = {"analyte": "CREA", "value": 151, "uln": 100, "unit": "umol/L"}
+    result = await send(api, subject, **high)
+    taken = await answer(api, subject, "E4", met=False, reason="The tube was haemolysed.")
+    assert taken.json()["outcome"] == "not_met"
+    body = {"value": 600, "uln": 100, "unit": "umol/L", "status": "corrected", "reason": "Diluted."}
+    path = f"/labs/{result['id']}/corrections"
+    corrected = await api(Role.STUDY_COORDINATOR).post(path, json=body)
+    assert corrected.status_code == 201, corrected.text
+    assert (await criterion(api, subject, "E4"))["outcome"] == "met"
+
+
+async def send(api, subject, **content):
+    """Send a result that was collected the day before."""
+    body = {"subject_id": subject["id"], "collected_at": "2026-05-31T01:00:00Z"} | content
+    sent = await api(Role.STUDY_COORDINATOR).post("/labs", json=body)
+    assert sent.status_code == 201, sent.text
+    return sent.json()
 
 
 def later_creatinine(study_id, subject_id):

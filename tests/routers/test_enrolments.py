@@ -9,19 +9,16 @@ from sqlalchemy import select
 from app.core.serialization import digest
 from app.domain.vocabulary import Role
 from app.models import Enrolment, LabResult
-from tests.ladder_steps import amend, codes, decide, read_ladder, treat
-from tests.trial_subjects import (
+from tests.factories.dosing import infuse
+from tests.factories.events import adverse_event, dose_limiting_event
+from tests.factories.ladder import amend, codes, decide, read_ladder, treat
+from tests.factories.rows import at, move_to, writing
+from tests.factories.subjects import (
     FIRST_INFUSION,
-    adverse_event,
-    at,
-    dose_limiting_event,
     eligible_subject,
     enrol,
     enrolled_subject,
-    infuse,
-    move_to,
     screened_subject,
-    writing,
 )
 
 
@@ -63,11 +60,16 @@ async def test_a_second_subject_is_warned_of_the_stagger(api):
     assert [each["code"] for each in second["enrolment"]["warnings"]] == ["stagger"]
 
 
-async def test_remarks_on_the_eligibility_come_with_the_place(api, clock):
-    """A planned first infusion that has passed does not shut out, but somebody has to know."""
+async def test_a_planned_day_that_has_passed_needs_a_reason(api, clock):
+    """Windows that count back from a day gone by let in late entry only, and that is remarked."""
     move_to(clock, FIRST_INFUSION + timedelta(days=1))
-    place = (await enrolled_subject(api))["enrolment"]
-    assert [each["code"] for each in place["flags"]] == ["planned_infusion_passed"]
+    subject = await eligible_subject(api)
+    refused = await enrol(api, subject)
+    assert (refused.status_code, codes(refused)) == (409, ["plan_passed"])
+    assert refused.json()["errors"][0]["pointer"] == "/body/reason"
+    taken = await enrol(api, subject, reason="Entered from paper a day late.")
+    assert taken.status_code == 201, taken.text
+    assert [each["code"] for each in taken.json()["flags"]] == ["planned_infusion_passed"]
 
 
 async def test_every_criterion_in_the_way_is_named(api):

@@ -9,18 +9,11 @@ import pytest
 from app.domain.errors import Reason
 from app.domain.vocabulary import CohortPhase, Role
 from app.services.escalation import dosing_allowed
-from tests.ladder_steps import amend, decide, read_ladder, treat
-from tests.trial_subjects import (
-    FIRST_INFUSION,
-    adjudicate,
-    adverse_event,
-    dose_limiting_event,
-    eligible_subject,
-    enrolled_subject,
-    infuse,
-    move_to,
-    writing,
-)
+from tests.factories.dosing import infuse
+from tests.factories.events import adjudicate, adverse_event, dose_limiting_event
+from tests.factories.ladder import amend, decide, read_ladder, treat
+from tests.factories.rows import move_to, writing
+from tests.factories.subjects import FIRST_INFUSION, eligible_subject, enrolled_subject
 
 WINDOW_END = FIRST_INFUSION + timedelta(days=28)
 

@@ -7,18 +7,15 @@ from sqlalchemy import text
 
 from app.domain.escalation_rules import DecisionAction
 from app.domain.vocabulary import Role
-from tests.dosing_factories import (
+from tests.factories.dosing import (
     change_infusion,
     create_bags,
-    created,
-    decide,
-    enrolled,
     give_infusion,
     infusions_of,
-    leave,
     prescribe,
-    register,
 )
+from tests.factories.ladder import put_into_force
+from tests.factories.subjects import created, enrolled, leave, register
 
 
 @pytest.fixture
@@ -30,7 +27,7 @@ async def subject(api):
 @pytest.fixture
 async def subject_b(api):
     """A subject enrolled at level B, of two infusions."""
-    await decide(api, DecisionAction.ESCALATE, "B")
+    await put_into_force(api, DecisionAction.ESCALATE, "B")
     return await enrolled(api, "B")
 
 

@@ -6,8 +6,8 @@ import json
 from sqlalchemy import event
 
 from app.domain.vocabulary import Role
-from tests.dosed_subject import register
-from tests.lab_bodies import hemoglobin, measured, neutrophils, refusal
+from tests.factories.labs import hemoglobin, measured, neutrophils, refusal
+from tests.factories.subjects import register
 
 OTHER_SUBJECT = "01890000-0000-7000-8000-000000000000"
 

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import text
 
 from app.domain.vocabulary import Role
-from tests.dosed_subject import register
-from tests.lab_bodies import hemoglobin, neutrophils, refusal
+from tests.factories.labs import hemoglobin, neutrophils, refusal
+from tests.factories.subjects import register
 
 REASON = {"reason": "Transcribed wrongly."}
 

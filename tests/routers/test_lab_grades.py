@@ -6,12 +6,13 @@ import pytest
 from sqlalchemy import text
 
 from app.domain.vocabulary import Role
-from tests.dosed_subject import FIRST_INFUSION, dose, register
-from tests.lab_bodies import measured
+from tests.factories.dosing import GIVEN_AT, dose
+from tests.factories.labs import measured
+from tests.factories.subjects import register
 
 EARLIER = "2026-05-02T01:00:00Z"
-BEFORE = (FIRST_INFUSION - timedelta(days=1)).isoformat()
-AT_START = FIRST_INFUSION.isoformat()
+BEFORE = (GIVEN_AT - timedelta(days=1)).isoformat()
+AT_START = GIVEN_AT.isoformat()
 
 
 async def send(api, subject_id, analyte, value, unit, **more):
@@ -92,7 +93,7 @@ async def test_the_baseline_is_the_last_value_before_the_first_infusion(api, ses
     later = await send(api, subject_id, "ALT", 119, "U/L", uln=40)
     assert grades(later) == {"Alanine aminotransferase increased": 1}
     assert later["baseline"] is None
-    await dose(session, subject_id)
+    await dose(api, subject_id)
     read = {}
     for item in (await api().get("/labs", params={"subject": subject_id})).json()["items"]:
         read[item["id"]] = item
@@ -118,7 +119,7 @@ async def test_a_withdrawn_or_provisional_value_is_no_baseline(api, session):
     await send(api, subject_id, "ALT", 95, "U/L", uln=40, collected_at=BEFORE, **early)
     path = f"/labs/{wrong['id']}/corrections"
     await api().post(path, json={"status": "entered_in_error", "reason": "Another person's."})
-    await dose(session, subject_id)
+    await dose(api, subject_id)
     later = await send(api, subject_id, "ALT", 119, "U/L", uln=40)
     assert later["baseline"]["id"] == kept["id"]
     body = {"value": 30, "unit": "U/L", "reason": "Transcribed wrongly."}
@@ -131,7 +132,7 @@ async def test_creatinine_is_graded_by_baseline_inside_the_reference_range(api, 
     """76 over a baseline of 50 is grade 2 although the upper limit is 110."""
     subject_id = await register(api)
     await send(api, subject_id, "CREA", 50, "umol/L", uln=110, collected_at=BEFORE)
-    await dose(session, subject_id)
+    await dose(api, subject_id)
     result = await send(api, subject_id, "CREA", 76, "umol/L", uln=110)
     (grade,) = result["grades"]
     assert (grade["grade"], grade["within_reference_range"]) == (2, True)
@@ -141,7 +142,7 @@ async def test_the_inr_counts_by_baseline_only_under_an_anticoagulant(api, sessi
     """Without any record of one the grade may be higher; before it began it is not."""
     subject_id = await register(api)
     await send(api, subject_id, "INR", 1, "1", collected_at=BEFORE)
-    await dose(session, subject_id)
+    await dose(api, subject_id)
     result = await send(api, subject_id, "INR", 1.1, "1")
     before = await send(api, subject_id, "INR", 1.1, "1", collected_at="2026-05-18T01:00:00Z")
 
@@ -183,7 +184,7 @@ async def test_a_grade_is_read_as_it_was(api, session, clock):
     baseline = await send(api, subject_id, "ALT", 80, "U/L", uln=40, collected_at=BEFORE)
     later = await send(api, subject_id, "ALT", 119, "U/L", uln=40)
     moment = (await session.execute(text("SELECT clock_timestamp()"))).scalar_one().isoformat()
-    await dose(session, subject_id)
+    await dose(api, subject_id)
     clock.advance(days=3650)
     path = f"/labs/{later['id']}"
     then = (await api().get(path, params={"as_of": moment})).json()

@@ -3,8 +3,8 @@
 import pytest
 
 from app.domain.vocabulary import Role
-from tests.dosed_subject import register
-from tests.lab_bodies import hemoglobin, neutrophils, refusal
+from tests.factories.labs import hemoglobin, neutrophils, refusal
+from tests.factories.subjects import register
 
 
 async def test_a_value_is_stored_in_the_canonical_unit_beside_the_original(api):

@@ -6,9 +6,10 @@ import pytest
 from sqlalchemy import text
 
 from app.domain.vocabulary import Role
-from tests.blood_counts import FAIR, count, day, treated_subject
 from tests.documented import misfits
-from tests.trial_subjects import adverse_event, move_to
+from tests.factories.events import adverse_event
+from tests.factories.responses import FAIR, count, day, treated_subject
+from tests.factories.rows import move_to
 
 NAMES = ("enrolment", "safety", "efficacy")
 UUID_PATTERN = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-")

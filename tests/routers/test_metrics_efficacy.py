@@ -5,8 +5,17 @@ from statistics import median
 
 import pytest
 
-from tests.blood_counts import FAIR, GOOD, LOW, count, day, response_of, transfuse, treated_subject
-from tests.trial_subjects import move_to
+from tests.factories.responses import (
+    FAIR,
+    GOOD,
+    LOW,
+    count,
+    day,
+    response_of,
+    transfuse,
+    treated_subject,
+)
+from tests.factories.rows import move_to
 
 LINEAGES = (None, "neutrophil", "platelet", "hemoglobin")
 

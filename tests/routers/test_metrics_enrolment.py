@@ -4,8 +4,9 @@ from collections import Counter
 from datetime import date
 
 from app.domain.vocabulary import Role
-from tests.blood_counts import day, treated_subject
-from tests.trial_subjects import eligible_subject, enrolled_subject, move_to
+from tests.factories.responses import day, treated_subject
+from tests.factories.rows import move_to
+from tests.factories.subjects import eligible_subject, enrolled_subject
 
 
 async def enrolment(api):

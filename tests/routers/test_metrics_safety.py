@@ -1,8 +1,10 @@
 """Adverse events of the trial over HTTP, against the lists of single events and cohorts."""
 
 from app.domain.vocabulary import Role
-from tests.blood_counts import day, take_place, treated_subject
-from tests.trial_subjects import adjudicate, at, eligible_subject, move_to
+from tests.factories.events import adjudicate
+from tests.factories.responses import day, treated_subject
+from tests.factories.rows import at, move_to
+from tests.factories.subjects import eligible_subject, take_place
 
 BASES = ("all", "treatment_emergent", "related")
 
@@ -26,7 +28,7 @@ async def trial(api, clock):
     first, second, third = [await treated_subject(api, clock) for _ in range(3)]
     fourth = await treated_subject(api, clock, 0, 7, level="B")
     waiting = await eligible_subject(api)
-    await take_place(api, waiting, "B")
+    await take_place(api, waiting["id"], "B")
     screened = await eligible_subject(api)
     move_to(clock, day(60))
     await record(api, first, day(1), "Fever", 1)

@@ -3,7 +3,8 @@
 import pytest
 
 from app.domain.vocabulary import Role
-from tests.dosing_factories import LOT, create_bags, create_lot, created, enrolled, prescribe
+from tests.factories.dosing import LOT, create_bags, create_lot, prescribe
+from tests.factories.subjects import created, enrolled
 
 
 async def change(client, path, **body):

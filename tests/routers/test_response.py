@@ -4,7 +4,8 @@ import pytest
 from sqlalchemy import text
 
 from app.domain.vocabulary import Role
-from tests.blood_counts import (
+from tests.documented import misfits
+from tests.factories.responses import (
     FAIR,
     GOOD,
     LOW,
@@ -18,8 +19,8 @@ from tests.blood_counts import (
     transfuse,
     treated_subject,
 )
-from tests.documented import misfits
-from tests.trial_subjects import eligible_subject, move_to
+from tests.factories.rows import move_to
+from tests.factories.subjects import eligible_subject
 
 
 async def test_a_complete_response_names_what_it_rests_on(api, clock):

@@ -7,7 +7,9 @@ from sqlalchemy import text
 
 from app.domain.escalation_rules import DecisionAction
 from app.domain.vocabulary import Role
-from tests.dosing_factories import decide, enrolled, give_infusion, leave, register
+from tests.factories.dosing import give_infusion
+from tests.factories.ladder import put_into_force
+from tests.factories.subjects import enrolled, leave, register
 
 FIRST = datetime(2026, 1, 5, 2, tzinfo=UTC)
 
@@ -64,7 +66,7 @@ async def test_level_a_from_5_january(api):
 async def test_level_c_from_5_january(api, sex, end):
     """Four weekly infusions move everything by three weeks; contraception differs by sex."""
     for level in ("B", "C"):
-        await decide(api, DecisionAction.ESCALATE, level)
+        await put_into_force(api, DecisionAction.ESCALATE, level)
     subject = await enrolled(api, "C", sex=sex)
     for week in range(4):
         await give_infusion(api, subject, FIRST + timedelta(days=7 * week))

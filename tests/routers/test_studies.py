@@ -9,7 +9,7 @@ from app.core.serialization import to_json
 from app.domain.vocabulary import Role
 from app.protocols import read_definition
 from tests.conftest import STUDY
-from tests.ladder_steps import decide, treat
+from tests.factories.ladder import decide, treat
 
 BASE = "http://test/api/v1"
 

@@ -5,10 +5,12 @@ import re
 import pytest
 
 from app.domain.vocabulary import Role
-from tests.blood_counts import day, treated_subject
 from tests.conftest import STUDY
 from tests.documented import misfits
-from tests.trial_subjects import dose_limiting_event, eligible_subject, move_to
+from tests.factories.events import dose_limiting_event
+from tests.factories.responses import day, treated_subject
+from tests.factories.rows import move_to
+from tests.factories.subjects import eligible_subject
 
 PATH = f"http://test/api/v1/studies/{STUDY}"
 

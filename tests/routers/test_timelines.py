@@ -23,8 +23,10 @@ from app.models import (
     LabResult,
     Transfusion,
 )
-from tests.dosed_subject import begin, dose, register
-from tests.lab_bodies import neutrophils
+from tests.factories.dosing import dose
+from tests.factories.labs import neutrophils
+from tests.factories.rows import writing
+from tests.factories.subjects import register
 from tests.routers.test_adverse_events import EVENT, change
 
 
@@ -37,10 +39,7 @@ def at(day: int, hour: int = 2) -> datetime:
 async def subject(api, session) -> str:
     """A subject to whom something of every kind happened."""
     subject = await register(api)
-    infusion = await dose(session, subject)
-    infusion.premedication_drug = MedicationClass.DEXAMETHASONE
-    infusion.premedication_dose_mg = Decimal(5)
-    infusion.premedication_at = at(4, 1)
+    infusion = await dose(api, subject)
     own = {"study_id": infusion.study_id, "subject_id": UUID(subject)}
     session.add_all(
         [
@@ -174,25 +173,24 @@ async def test_what_did_not_happen_is_left_out(api, session, subject):
     assert lab["title"] == "ANC 0.5 10*9/L"
 
 
-async def test_a_provisional_result_says_so(api, session, subject):
+async def test_a_provisional_result_says_so(api, subject):
     """And a result entered in error is not told."""
-    study_id = await session.scalar(text("SELECT study_id FROM study"))
-    await begin(session, study_id)
-    for status, analyte in ((LabStatus.PRELIMINARY, "PLT"), (LabStatus.ENTERED_IN_ERROR, "HGB")):
-        row = LabResult(
-            study_id=study_id,
-            subject_id=UUID(subject),
-            result_id=UUID(int=len(analyte) + ord(analyte[0])),
-            source="x",
-            specimen="x",
-            analyte=analyte,
-            status=status,
-            collected_at=at(12),
-            value=Decimal(30),
-            unit="10*9/L",
-        )
-        session.add(row)
-    await session.flush()
+    said = ((LabStatus.PRELIMINARY, "PLT"), (LabStatus.ENTERED_IN_ERROR, "HGB"))
+    async with writing(api) as (session, actor):
+        for status, analyte in said:
+            row = LabResult(
+                study_id=actor.study_id,
+                subject_id=UUID(subject),
+                result_id=UUID(int=len(analyte) + ord(analyte[0])),
+                source="x",
+                specimen="x",
+                analyte=analyte,
+                status=status,
+                collected_at=at(12),
+                value=Decimal(30),
+                unit="10*9/L",
+            )
+            session.add(row)
     titles = [item["title"] for item in await timeline(api(), subject, kind="lab_result")]
     assert titles == ["ANC 0.4 10*9/L", "PLT 30 10*9/L (preliminary)"]
 
@@ -200,14 +198,16 @@ async def test_a_provisional_result_says_so(api, session, subject):
 async def test_a_cancelled_infusion_is_told_when_it_was_cancelled(api, session):
     """The moment is the trail's, because the record only says that it was."""
     subject = await register(api)
-    infusion = await dose(session, subject)
+    infusion = await dose(api, subject)
     assert await timeline(api(), subject, kind="infusion_cancelled") == []
-    infusion.started_at = infusion.stopped_at = infusion.volume_ml = infusion.cells = None
-    infusion.cancelled = True
-    await session.flush()
+    async with writing(api, reason="The lot was lost.") as (writer, _):
+        writer.add(infusion)
+        infusion.started_at = infusion.stopped_at = infusion.volume_ml = infusion.cells = None
+        infusion.cancelled = True
     moment = await session.scalar(text("SELECT max(recorded_at) FROM change"))
-    infusion.note = "Lot was lost."
-    await session.flush()
+    async with writing(api, reason="Said so.") as (writer, _):
+        writer.add(infusion)
+        infusion.note = "Lot was lost."
     (item,) = await timeline(api(), subject, kind="infusion_cancelled")
     assert item["title"] == "Infusion 1 cancelled"
     assert datetime.fromisoformat(item["at"]) == moment

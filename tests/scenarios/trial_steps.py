@@ -1,30 +1,37 @@
-"""The steps of a trial as people take them, over HTTP alone and in the order of the calendar."""
+"""The steps of a trial as people take them, over HTTP and in the order of the calendar.
+
+Only the answers on infection are written as rows: the week they speak about is the trial's, and
+over HTTP the database would date them today.
+"""
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 
 from app.domain.vocabulary import Role
-from tests.blood_counts import count
+from app.models import Attestation
 from tests.conftest import Api, TestClock
-from tests.dosing_factories import created, give_infusion
-from tests.ladder_steps import INFUSIONS, WINDOW_DAYS
-from tests.trial_subjects import (
+from tests.factories.dosing import give_infusion
+from tests.factories.ladder import INFUSIONS, WINDOW_DAYS
+from tests.factories.responses import count
+from tests.factories.rows import at, move_to, writing
+from tests.factories.subjects import (
     ANSWERED_NO,
     ANSWERED_YES,
     ASSESSED,
     FOUND,
     MEASURED,
-    at,
+    created,
     enrol,
-    move_to,
     screened_subject,
 )
 
 CELLS = 120_000_000  # record: 2 x 10^6 per kg, of the 60 kg that every subject weighs
+INFECTIONS = tuple(each for each in ANSWERED_NO if each.startswith("E3"))
 UNITS = {
     **dict.fromkeys(("ANC", "PLT"), "10*9/L"),
     **dict.fromkeys(("CREA", "TBIL"), "umol/L"),
@@ -39,17 +46,31 @@ async def screen(api: Api, first_infusion: date) -> dict[str, Any]:
     """Consent, register, test, examine and ask a subject, nine to four days ahead."""
     subject = await screened_subject(api, first_infusion)
     client = api(Role.STUDY_COORDINATOR)
-    tested = at(first_infusion - timedelta(days=4), 8).isoformat()
+    asked = at(first_infusion - timedelta(days=4), 8)
+    tested = asked.isoformat()
     sent = await client.post("/labs", json={"results": results(subject["id"], tested)})
     assert sent.json()["created"] == len(MEASURED) + len(FOUND), sent.text
     for kind, content in ASSESSED.items():
         body = {"subject_id": subject["id"], "kind": kind, "performed_at": tested}
         created(await client.post("/assessments", json=body | {"content": content}))
+    await deny_infections(api, subject, asked)
     for criterion in (*ANSWERED_YES, *ANSWERED_NO):
+        if criterion in INFECTIONS:
+            continue
         path = f"/subjects/{subject['id']}/eligibility/{criterion}"
         answer = await client.put(path, json={"met": criterion in ANSWERED_YES})
         assert answer.status_code == 200, answer.text
     return subject
+
+
+async def deny_infections(api: Api, subject: dict[str, Any], asked: datetime) -> None:
+    """Write that nobody found an infection in the week before the first infusion."""
+    async with writing(api) as (session, actor):
+        keys = {"study_id": actor.study_id, "subject_id": UUID(subject["id"])}
+        session.add_all(
+            Attestation(**keys, criterion=criterion, met=False, recorded_at=asked)
+            for criterion in INFECTIONS
+        )
 
 
 def results(subject_id: str, collected_at: str) -> list[dict[str, Any]]:

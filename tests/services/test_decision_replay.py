@@ -12,8 +12,9 @@ from app.domain.ladder import LadderFacts
 from app.models import EscalationDecision, ProtocolVersion
 from app.schemas.protocols import parse_definition
 from app.services.ladder import read_ladder
-from tests.ladder_steps import amend, decide, propose, treat
-from tests.trial_subjects import adverse_event, writing
+from tests.factories.events import adverse_event
+from tests.factories.ladder import amend, decide, propose, treat
+from tests.factories.rows import writing
 
 _FACTS, _STATE = TypeAdapter(LadderFacts), TypeAdapter(LadderState)
 _STEP = ("action", "level", "target_level", "permitted")

@@ -1,6 +1,6 @@
 """Blood counts of treated subjects over HTTP, and what else moves a response; day 0 is an infusion.
 
-The subjects of `tests/trial_subjects.py` start with neutrophils of 0.8, platelets of 45 and
+The subjects of `subjects.py` start with neutrophils of 0.8, platelets of 45 and
 haemoglobin of 85 four days before their first infusion.
 """
 
@@ -8,25 +8,16 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from typing import Any
-from uuid import UUID
 
 import httpx
-from sqlalchemy import func, select
 
 from app.domain.escalation_rules import DecisionAction
-from app.domain.vocabulary import CohortPhase, Role
-from app.models import Cohort, Enrolment, ProtocolVersion
+from app.domain.vocabulary import Role
 from tests.conftest import Api, TestClock
-from tests.dosing_factories import decide
-from tests.trial_subjects import (
-    FIRST_INFUSION,
-    at,
-    eligible_subject,
-    enrolled_subject,
-    infuse,
-    move_to,
-    writing,
-)
+from tests.factories.dosing import infuse
+from tests.factories.ladder import put_into_force
+from tests.factories.rows import at, move_to
+from tests.factories.subjects import FIRST_INFUSION, eligible_subject, enrolled_subject, take_place
 
 LOW = {"ANC": 0.8, "PLT": 45, "HGB": 85}
 """What the subjects start with."""
@@ -58,36 +49,11 @@ async def treated_subject(
         subject = await enrolled_subject(api, zero)
     else:
         subject = await eligible_subject(api, zero)
-        await take_place(api, subject, level)
+        if await take_place(api, subject["id"], level):
+            await put_into_force(api, DecisionAction.ESCALATE, level)
         subject["enrolment"] = {"dose_level": level}
     await infuse(api, subject, *(day(number, zero) for number in on_days or (0,)))
     return subject
-
-
-async def take_place(api: Api, subject: dict[str, Any], level: str) -> None:
-    """Give a subject the next place of a level, which the committee opens if need be."""
-    cohorts = select(Cohort).filter_by(dose_level=level)
-    async with writing(api) as (session, actor):
-        is_new = await session.scalar(cohorts) is None
-        if is_new:
-            cohort = Cohort(study_id=actor.study_id, dose_level=level, phase=CohortPhase.ESCALATION)
-            session.add(cohort)
-    if is_new:
-        await decide(api, DecisionAction.ESCALATE, level)
-    async with writing(api) as (session, actor):
-        cohort = (await session.scalars(cohorts)).one()
-        taken = select(func.count()).where(Enrolment.cohort_id == cohort.id)
-        session.add(
-            Enrolment(
-                study_id=actor.study_id,
-                subject_id=UUID(subject["id"]),
-                cohort_id=cohort.id,
-                slot=(await session.scalar(taken) or 0) + 1,
-                protocol_version_id=await session.scalar(select(ProtocolVersion.id)),
-                evidence={},
-                evidence_digest="",
-            )
-        )
 
 
 async def count(

@@ -6,10 +6,19 @@ from datetime import date, timedelta
 from typing import Any
 
 import httpx
+from sqlalchemy import func, select
 
+from app.core.ids import new_id
+from app.domain.escalation_rules import DecisionAction
 from app.domain.vocabulary import Role
-from tests.conftest import Api, TestClock
-from tests.trial_subjects import dose_limiting_event, enrolled_subject, infuse, move_to
+from app.models import DecisionVerdict, EscalationDecision, Principal
+from app.models.escalation import Verdict
+from app.services.protocols import active_protocol
+from tests.conftest import NOW, Api, TestClock
+from tests.factories.dosing import infuse
+from tests.factories.events import dose_limiting_event
+from tests.factories.rows import move_to, writing
+from tests.factories.subjects import enrolled_subject
 
 INFUSIONS = {"A": 1, "B": 2, "C": 4}
 WINDOW_DAYS = 28
@@ -50,6 +59,39 @@ async def decide(api: Api, action: str, **body: Any) -> dict[str, Any]:
         decision = confirmed.json()
     assert decision["status"] == "in_force"
     return decision
+
+
+async def put_into_force(api: Api, action: DecisionAction, level: str | None = None) -> None:
+    """Write a confirmed decision, so that a test need not climb the ladder first."""
+    async with writing(api) as (session, actor):
+        people = select(Principal.id).where(Principal.study_id == actor.study_id).limit(2)
+        first, second = (await session.scalars(people)).all()
+        rounds = await session.scalar(select(func.count()).select_from(EscalationDecision))
+        decision = EscalationDecision(
+            study_id=actor.study_id,
+            id=new_id(),
+            round=(rounds or 0) + 1,
+            action=action,
+            dose_level=level,
+            rationale="Set up a test.",
+            proposed_by=first,
+            protocol_version_id=(await active_protocol(session, actor.study_id, NOW)).id,
+            digest="test",
+            evidence={},
+            recommendation={"held_by": []},
+        )
+        session.add(decision)
+        await session.flush()
+        session.add(
+            DecisionVerdict(
+                study_id=actor.study_id,
+                decision_id=decision.id,
+                proposed_by=first,
+                given_by=second,
+                verdict=Verdict.CONFIRMED,
+                rationale="Set up a test.",
+            )
+        )
 
 
 async def treat(
