@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain.errors import Reason
 from app.domain.forbidden_dosing import ForbiddenDose
 from app.services.access import Actor
 from app.services.escalation import dosing_refusals
@@ -25,14 +26,16 @@ async def forbidden_doses(
     place = evidence.place
     if place is None:
         return ()
+    refusals: dict[datetime, tuple[Reason, ...]] = {}
     found = []
     for infusion in evidence.infusions:
         if infusion.started_at is None:
             continue
         known = max(infusion.started_at, place.at)
-        async with apart(session) as reader:
-            ladder = await read_ladder(reader, actor, known, min(known, past or known))
-        reasons = dosing_refusals(ladder, place.dose_level, place.phase)
-        if reasons:
-            found.append(ForbiddenDose(infusion=infusion, reasons=reasons))
+        if known not in refusals:
+            async with apart(session) as reader:
+                ladder = await read_ladder(reader, actor, known, min(known, past or known))
+            refusals[known] = dosing_refusals(ladder, place.dose_level, place.phase)
+        if refusals[known]:
+            found.append(ForbiddenDose(infusion=infusion, reasons=refusals[known]))
     return tuple(found)
