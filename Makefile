@@ -12,7 +12,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 INSTALLED_DEV := .venv/installed-dev
 INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install
-COMPILE := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --no-header \
+COMPILE := uv pip compile --quiet --generate-hashes --no-annotate --no-header \
 	--universal --python-version 3.11 --extra build pyproject.toml
 
 help: ## List the targets
