@@ -2,6 +2,7 @@
 
 import json
 from datetime import date, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -123,9 +124,10 @@ async def climb(api, unwatched, clock) -> None:
 
     The subjects between the decisions are treated unwatched: their steps were watched before.
     """
+    today = clock().astimezone(ZoneInfo("Asia/Shanghai")).date()
     for _ in range(2):
-        await infuse(unwatched, await enrolled_subject(unwatched), FIRST_INFUSION)
-    move_to(clock, FIRST_INFUSION + timedelta(days=30))
+        await infuse(unwatched, await enrolled_subject(unwatched, today), today)
+    move_to(clock, today + timedelta(days=30))
     first = (await propose(api, "escalate")).json()
     await post(api(), f"/escalation/decisions/{first['id']}/withdrawal", reason="Too early.")
     await verdict(api, (await propose(api, "escalate")).json(), "rejected")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -16,6 +17,7 @@ from app.domain.vocabulary import Role
 from app.models import Base, Study, StudyRecord
 from app.services.development import fixture_people
 from app.services.fixture_subjects import fixture_subject
+from app.services.grants import grant_roles
 from tests.conftest import Api
 from tests.factories.rows import database_of
 
@@ -38,6 +40,9 @@ def _images() -> Any:
         if issubclass(model, (StudyRecord, Study))
     ]
     return union_all(*parts)
+
+
+STUDY_BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class TrailWatch:
@@ -104,12 +109,16 @@ class TrailWatch:
         return name
 
     async def _audit(self, response: httpx.Response, command: str) -> httpx.AsyncClient:
-        """Return a client of the trail; a new study has one of its own."""
+        """Return the auditor's client; an operator first lets the auditor into a new study."""
+        client = self.unwatched(Role.AUDITOR)
         if command == "create_study" and response.is_success:
-            client = self.unwatched(Role.ADMINISTRATOR)
-            client.base_url = f"http://test/api/v1/studies/{response.json()['key']}"
-            return client
-        return self.unwatched(Role.AUDITOR)
+            key = response.json()["key"]
+            (auditor,) = [each for each in fixture_people() if each.roles == (Role.AUDITOR,)]
+            async with database_of(self.unwatched).session() as session:
+                await grant_roles(session, key, auditor, "operator", STUDY_BEGAN)
+                await session.commit()
+            client.base_url = f"http://test/api/v1/studies/{key}"
+        return client
 
     async def _read(
         self, audit: httpx.AsyncClient, path: str, response: httpx.Response

@@ -187,9 +187,10 @@ async def test_any_cursor_of_the_right_length_is_answered(auditor):
 
 
 async def test_who_may_read_the_trail(api):
-    """Investigator, data manager, monitor and auditor may, nobody else."""
+    """The site's staff, data manager, monitor and auditor may, nobody else."""
     allowed = {
-        Role.PRINCIPAL_INVESTIGATOR, Role.DATA_MANAGER, Role.MONITOR, Role.AUDITOR,
+        Role.PRINCIPAL_INVESTIGATOR, Role.SUB_INVESTIGATOR, Role.STUDY_COORDINATOR,
+        Role.DATA_MANAGER, Role.MONITOR, Role.AUDITOR,
     }  # fmt: skip
     for role in Role:
         for path in ("operations", "changes"):

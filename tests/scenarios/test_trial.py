@@ -18,8 +18,7 @@ from tests.scenarios.trial_steps import (
 )
 
 SUMMARY = f"http://test/api/v1/studies/{STUDY}"
-# Answers are dated by the database's clock, so all of the trial lies behind it.
-DAY = date(2026, 1, 12)
+DAY = date(2026, 6, 8)
 SECOND, THIRD, FOURTH, FIFTH = (DAY + timedelta(weeks=weeks) for weeks in (6, 12, 19, 28))
 
 
@@ -37,7 +36,7 @@ def tally(ladder, level):
 
 async def test_a_trial_from_the_first_consent_to_a_response(api, clock):
     """1/3 on A expands, 1/6 escalates, B and C are tolerated, C expands, and a subject recovers."""
-    first, *_ = await treat_cohort(api, clock, DAY)
+    first, *_ = await treat_cohort(api, clock, DAY, ready=screen)
     eligibility = await read(api, f"/subjects/{first['id']}/eligibility")
     assert (eligibility["verdict"], eligibility["unknown"]) == ("eligible", [])
 
@@ -75,7 +74,7 @@ async def test_a_trial_from_the_first_consent_to_a_response(api, clock):
     proposed = await expand(api, "C")
     assert proposed.status_code == 201, proposed.text
     assert (await verdict(api, proposed.json())).json()["status"] == "in_force"
-    [subject] = await treat_cohort(api, clock, FIFTH, size=1)
+    [subject] = await treat_cohort(api, clock, FIFTH, size=1, ready=screen)
     assert (subject["enrolment"]["phase"], subject["enrolment"]["dose_level"]) == ("expansion", "C")
 
     last = FIFTH + timedelta(weeks=3)

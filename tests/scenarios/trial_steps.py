@@ -6,6 +6,7 @@ over HTTP the database would date them today.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -26,10 +27,12 @@ from tests.factories.subjects import (
     FOUND,
     MEASURED,
     created,
+    eligible_subject,
     enrol,
     screened_subject,
 )
 
+Ready = Callable[[Api, date], Coroutine[Any, Any, dict[str, Any]]]
 CELLS = 120_000_000  # record: 2 x 10^6 per kg, of the 60 kg that every subject weighs
 INFECTIONS = tuple(each for each in ANSWERED_NO if each.startswith("E3"))
 UNITS = {
@@ -94,11 +97,14 @@ async def read(api: Api, path: str) -> dict[str, Any]:
 
 
 async def treat_cohort(
-    api: Api, clock: TestClock, first_day: date, size: int = 3
+    api: Api, clock: TestClock, first_day: date, size: int = 3, ready: Ready = eligible_subject
 ) -> list[dict[str, Any]]:
-    """Screen, enrol and infuse subjects on the open level; it is the last infusion's day then."""
+    """Make subjects ready, enrol and infuse them on the open level; stay at the last infusion.
+
+    Screening takes some thirty requests, so only those who ask for it go through it.
+    """
     move_to(clock, first_day - timedelta(days=1))
-    subjects = [await screen(api, first_day) for _ in range(size)]
+    subjects = [await ready(api, first_day) for _ in range(size)]
     for subject in subjects:
         subject["enrolment"] = created(await enrol(api, subject))
     for week in range(INFUSIONS[subjects[0]["enrolment"]["dose_level"]]):
