@@ -165,9 +165,14 @@ def _issuer(settings: Settings, lifetime: timedelta) -> Callable[[Role, bool], s
     if settings.environment is Environment.PRODUCTION or not settings.embeds_issuer:
         raise OperatorError("Your identity provider (TOKEN_ISSUER) makes the tokens here.")
     from app.core.clock import system_clock
-    from app.core.security import DevelopmentIssuer
+    from app.core.security import KEY_FILE, DevelopmentIssuer
     from app.services.fixture_subjects import fixture_subject
 
+    if not (settings.data_dir / KEY_FILE).exists():
+        raise OperatorError(
+            f"No service was started on {settings.data_dir}: start it with make run, or set DATA_DIR"
+            " to the directory it runs on."
+        )
     issuer = DevelopmentIssuer(settings.data_dir, settings.token_audience)
     return lambda role, second: issuer.token(
         fixture_subject(role, second), system_clock(), lifetime

@@ -219,3 +219,11 @@ def test_a_demonstration_needs_a_service(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
     assert main(["demo", "--url", "http://127.0.0.1:1"]) == 1
     assert "make run" in capsys.readouterr().err
+
+
+def test_a_token_needs_the_key_of_a_service(tmp_path, monkeypatch, capsys):
+    """Where no service was started there is no key, and a new one would fit none."""
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    assert main(["token", "--role", "monitor"]) == 1
+    assert "set DATA_DIR" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

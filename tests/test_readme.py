@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -23,15 +24,16 @@ def test_the_walk_answers_as_it_says(empty_url, tmp_path):
     settings = {"DATABASE_URL": empty_url, "DATA_DIR": str(tmp_path)}
     with serving(**settings) as (address, _):
         script = walk.replace("http://127.0.0.1:8000", address)
-        script = script.replace(".venv/bin/msc-icaht", f"{sys.executable} -m app.cli")
+        script = script.replace(".venv/bin/msc-icaht", f"{shlex.quote(sys.executable)} -m app.cli")
         pasted = subprocess.run(
             ["bash", "-eu", "-c", script],
             cwd=ROOT,
             env=environment(**settings),
             capture_output=True,
             text=True,
-            check=True,
+            check=False,
         )
+    assert pasted.returncode == 0, pasted.stderr
     answers = [json.loads(line) for line in pasted.stdout.splitlines()]
     subject, result, eligibility, refusal, ladder, grade, dose, trail = answers
     assert subject["number"] == "S-001"

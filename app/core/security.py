@@ -86,11 +86,14 @@ def unauthenticated() -> DomainError:
     )
 
 
+KEY_FILE = "issuer-key.json"
+
+
 class DevelopmentIssuer:
     """Issues tokens for the fixture users of development; its key stays in the data directory."""
 
     def __init__(self, folder: Path, audience: str) -> None:
-        self._path = folder / "issuer-key.json"
+        self._path = folder / KEY_FILE
         self._audience = audience
         self._key = self._load()
 

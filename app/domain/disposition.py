@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from datetime import date
 
 from app.domain.errors import conflict, invalid
-from app.domain.facts import Disposition, Infusion
+from app.domain.facts import AdverseEvent, Disposition, Infusion
 from app.domain.rules import rule_set
 from app.domain.vocabulary import DispositionEvent, SubjectStatus
+
+# CTCAE v5.0: grade 5 is death due to the event.
+FATAL = 5
 
 
 @rule_set
@@ -109,6 +112,25 @@ ALLOWED_EVENTS: dict[SubjectStatus, frozenset[DispositionEvent]] = {
     SubjectStatus.WITHDREW_CONSENT: frozenset(),
     SubjectStatus.DIED: frozenset(),
 }
+
+
+def with_implied_death(
+    dispositions: tuple[Disposition, ...], events: Iterable[AdverseEvent]
+) -> tuple[Disposition, ...]:
+    """Add the death that a fatal event tells of, until the death itself is recorded.
+
+    It carries the id of the event and the day on which that ended, or else began: nobody may
+    count as observed, or be dosed, because a form is still missing.
+    """
+    if any(fact.event is DispositionEvent.DIED for fact in dispositions):
+        return dispositions
+    deaths = sorted(
+        (event.end_day or event.onset_day, event.id) for event in events if event.grade == FATAL
+    )
+    implied = tuple(
+        Disposition(id=id_, event=DispositionEvent.DIED, day=day) for day, id_ in deaths[:1]
+    )
+    return (*dispositions, *implied)
 
 
 def derive_status(

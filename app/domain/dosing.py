@@ -26,6 +26,9 @@ class VolumeRounding(StrEnum):
     WHOLE_ML = "whole_ml"
 
 
+MAX_INFUSIONS = 100
+
+
 @rule_set
 class DoseLevel:
     """One rung of the ladder: the dose that escalates is the number of weekly infusions (C5)."""
@@ -36,9 +39,11 @@ class DoseLevel:
     cells_per_kg: Decimal
 
     def __post_init__(self) -> None:
-        """Refuse a level that gives nothing."""
+        """Refuse a level that gives nothing, or without end."""
         if self.planned_infusions < 1 or self.interval_days < 1 or self.cells_per_kg <= 0:
             raise ValueError(f"dose level {self.name} must give cells on distinct days")
+        if self.planned_infusions > MAX_INFUSIONS:
+            raise ValueError(f"dose level {self.name} must not have over {MAX_INFUSIONS} infusions")
 
 
 @rule_set

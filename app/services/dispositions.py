@@ -33,7 +33,8 @@ async def record_disposition(
     await lock(session, Subject, actor.study_id, subject_id, None)
     protocol = await active_protocol(session, actor.study_id, now)
     scope = Scope(actor.study_id, ZoneInfo(actor.time_zone), None, subject_id)
-    evidence = await load_subject(session, scope)
+    # A death that a fatal event tells of is what may now be recorded.
+    evidence = (await load_subject(session, scope)).as_recorded()
     today = protocol.local_day(now)
     if exit_.event_date > today:
         raise invalid("future_date", "event_date lies in the future.", "/body/event_date")

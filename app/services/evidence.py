@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain import facts
+from app.domain.disposition import with_implied_death
 from app.domain.dlt import DltFacts
 from app.domain.dosing import DoseLevel
 from app.domain.errors import not_found
@@ -70,6 +71,12 @@ class SubjectEvidence:
     assessments: tuple[facts.Assessment, ...]
     attestations: tuple[facts.Attestation, ...]
     dispositions: tuple[facts.Disposition, ...]
+
+    def as_recorded(self) -> SubjectEvidence:
+        """Return the same without a death that only a fatal event tells of."""
+        events = {event.id for event in self.events}
+        recorded = tuple(fact for fact in self.dispositions if fact.id not in events)
+        return replace(self, dispositions=recorded)
 
     def dlt_facts(self, level: DoseLevel) -> DltFacts:
         """Return what the DLT rules read of this subject, treated at `level`."""
@@ -151,7 +158,8 @@ def _assemble(
     def read(model: type[StudyRecord], mapping: Callable[[Any, ZoneInfo], Any]) -> tuple[Any, ...]:
         return tuple(mapping(item, zone) for item in own[model][row.id])
 
-    events = own[AdverseEvent][row.id]
+    events: tuple[facts.AdverseEvent, ...] = read(AdverseEvent, to_fact.adverse_event)
+    recorded = tuple(to_fact.disposition(item) for item in own[Disposition][row.id])
     return SubjectEvidence(
         subject_id=row.id,
         site_id=row.site_id,
@@ -161,13 +169,15 @@ def _assemble(
         labs=tuple(to_fact.lab(item, zone) for item in _current(own[LabResult][row.id])),
         transfusions=read(Transfusion, to_fact.transfusion),
         medications=read(ConcomitantMedication, to_fact.medication),
-        events=read(AdverseEvent, to_fact.adverse_event),
+        events=events,
         adjudications=tuple(
-            to_fact.adjudication(item) for event in events for item in adjudications[event.id]
+            to_fact.adjudication(item)
+            for event in own[AdverseEvent][row.id]
+            for item in adjudications[event.id]
         ),
         assessments=read(Assessment, to_fact.assessment),
         attestations=read(Attestation, to_fact.attestation),
-        dispositions=tuple(to_fact.disposition(item) for item in own[Disposition][row.id]),
+        dispositions=with_implied_death(recorded, events),
     )
 
 

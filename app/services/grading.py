@@ -16,7 +16,7 @@ from app.domain.lab_grades import Background
 from app.domain.vocabulary import MedicationClass
 from app.models import ConcomitantMedication, Infusion, LabResult, StudyRecord
 from app.services import evidence_mapping as to_fact
-from app.services.evidence import Scope, SubjectEvidence
+from app.services.evidence import Scope
 from app.services.history import as_of
 from app.services.lab_versions import is_current
 
@@ -28,11 +28,6 @@ _FACTS: dict[type[StudyRecord], Callable[[Any, ZoneInfo], Any]] = {
     ConcomitantMedication: to_fact.medication,
     LabResult: to_fact.lab,
 }
-
-
-def background_of(evidence: SubjectEvidence) -> Background:
-    """Find the background in evidence that is loaded anyway."""
-    return lab_grades.background(evidence.infusions, evidence.labs, evidence.medications)
 
 
 async def load_backgrounds(

@@ -13,6 +13,8 @@ from uuid import UUID
 from schemathesis import Case
 
 AIMED, NEAR = 0.9, 0.7  # shares of requests about a real record, and with a nearly good body
+# What a slip of the pen puts into a protocol.
+ODD = (None, True, "", "x", 0, -1, 1, 2.5, 10_000, -10_000, 10**9, [])
 Schema = Mapping[str, Any]
 
 
@@ -119,7 +121,7 @@ class Aim:
             if not (isinstance(place[key], (dict, list)) and place[key]):
                 break
             place = place[key]
-        place[key] = self.choose.choice([place[key], None, True, "", "x", 0, -1, 1, 2.5, 10**9, []])
+        place[key] = self.choose.choice([place[key], *ODD])
         return definition
 
     def some(self, fields: Mapping[str, Any]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import permutations
 
 import pytest
@@ -21,9 +21,10 @@ from app.domain.disposition import (
     check_transition,
     derive_status,
     end_days,
+    with_implied_death,
 )
 from app.domain.errors import DomainError, ErrorKind
-from app.domain.facts import Disposition
+from app.domain.facts import AdverseEvent, Disposition
 from app.domain.vocabulary import DispositionEvent as Event
 from app.domain.vocabulary import SubjectStatus as Status
 from tests.domain.infusion_facts import cancelled, given, planned
@@ -277,3 +278,28 @@ def test_rules_need_an_attempt() -> None:
     """A definition cannot call a subject lost whom nobody tried to reach."""
     with pytest.raises(ValueError, match="reach"):
         DispositionRules(minimum_contact_attempts=0)
+
+
+def fatal(id_: str, onset: date, end: date | None = None, grade: int = 5) -> AdverseEvent:
+    """An event that may have been fatal."""
+    return AdverseEvent(
+        id=id_,
+        term="Stroke",
+        soc="Nervous system disorders",
+        grade=grade,
+        onset_at=datetime(2026, 1, 1, tzinfo=UTC),
+        onset_day=onset,
+        end_day=end,
+    )
+
+
+def test_a_fatal_event_is_a_death_until_the_death_is_recorded():
+    """Its end, or else its onset, is the day; the first of several counts; grade 4 is no death."""
+    first, later = date(2026, 2, 1), date(2026, 2, 3)
+    died = Disposition(id="d", event=Event.DIED, day=first)
+    assert with_implied_death((), [fatal("e", first, later, grade=4)]) == ()
+    (implied,) = with_implied_death((), [fatal("e", first, later)])
+    assert (implied.id, implied.event, implied.day) == ("e", Event.DIED, later)
+    assert with_implied_death((), [fatal("e", first)])[0].day == first
+    assert with_implied_death((), [fatal("b", later), fatal("a", first)])[0].id == "a"
+    assert with_implied_death((died,), [fatal("e", later)]) == (died,)

@@ -86,3 +86,39 @@ def test_blood_counts_are_expected_at_visits_that_exist(document):
     with pytest.raises(DomainError) as refusal:
         parse_definition(document)
     assert "blood_count_visits" in refusal.value.reasons[0].message
+
+
+def at_place(document: dict, place: str, value: object) -> dict:
+    """Put a value at a place such as `dlt/window_days`; a number selects from a list."""
+    *path, last = (int(part) if part.isdigit() else part for part in place.split("/"))
+    inner = document
+    for part in path:
+        inner = inner[part]
+    inner[last] = value
+    return document
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "dlt/window_days",
+        "schedule/visits/offsets/0/target_day",
+        "schedule/contraception_months/female",
+        "response/weeks/1",
+        "eligibility/windows/laboratory/days_before",
+        "dosing/levels/2/interval_days",
+    ],
+)
+def test_whole_numbers_are_bounded(document, place):
+    """10,001 days or months are a slip of the pen, and would lead out of the calendar."""
+    with pytest.raises(DomainError) as refused:
+        parse_definition(at_place(document, place, 10_001))
+    assert "must not go beyond 10000" in refused.value.reasons[0].message
+
+
+def test_a_level_has_at_most_a_hundred_infusions(document):
+    """As many as the numbers of infusions go."""
+    parse_definition(at_place(document, "dosing/levels/2/planned_infusions", 100))
+    with pytest.raises(DomainError) as refused:
+        parse_definition(at_place(document, "dosing/levels/2/planned_infusions", 101))
+    assert "over 100 infusions" in refused.value.reasons[0].message

@@ -157,3 +157,28 @@ async def test_who_may_record_an_exit(api, role, expected):
 async def test_a_stranger_is_not_found(api):
     """A subject that is not of this study cannot be told from one that is nowhere."""
     assert (await leave(api, {"id": str(uuid4())}, "screen_failed")).status_code == 404
+
+
+async def test_a_fatal_event_counts_as_the_death_it_tells_of(api, clock):
+    """The subject is dead for every conclusion, and the death can still be recorded itself."""
+    subject = await enrolled_subject(api)
+    await infuse(api, subject, FIRST_INFUSION)
+    clock.advance(days=6)
+    onset = clock().isoformat()
+    event = {
+        "subject_id": subject["id"], "term": "Stroke", "grade": 5, "onset_at": onset,
+        "ended_at": onset, "outcome": "fatal", "seriousness": ["death"], "causality": "unrelated",
+        "causality_disease": "definite",
+    }  # fmt: skip
+    made = await api().post("/adverse-events", json=event)
+    assert made.status_code == 201, made.text
+    clock.advance(days=60)
+    path = f"/subjects/{subject['id']}"
+    assert (await api().get(path)).json()["status"] == "died"
+    cohort = (await api().get("/cohorts")).json()["items"][0]
+    assert (cohort["evaluable"], cohort["subjects"][0]["state"]) == (0, "not_evaluable")
+    prescribed = await api().post(f"{path}/infusions", json={"planned_date": "2026-08-10"})
+    assert prescribed.status_code == 409
+    day = made.json()["ended_at"][:10]
+    died = {"event": "died", "event_date": day, "reason": "Death certificate."}
+    assert (await api().post(f"{path}/disposition", json=died)).status_code == 201
