@@ -170,8 +170,8 @@ def _issuer(settings: Settings, lifetime: timedelta) -> Callable[[Role, bool], s
 
     if not (settings.data_dir / KEY_FILE).exists():
         raise OperatorError(
-            f"No service was started on {settings.data_dir}: start it with make run, or set DATA_DIR"
-            " to the directory it runs on."
+            f"No service was started on {settings.data_dir}: start it with make run,"
+            " or set DATA_DIR to the directory it runs on."
         )
     issuer = DevelopmentIssuer(settings.data_dir, settings.token_audience)
     return lambda role, second: issuer.token(
