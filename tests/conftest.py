@@ -1,5 +1,6 @@
 """Fixtures: one PostgreSQL for the run, one transaction for each test, clients for every role."""
 
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -67,9 +68,16 @@ class TransactionDatabase(Database):
 
 
 @pytest.fixture(scope="session")
-def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Run an embedded PostgreSQL for the whole test run."""
-    with embedded_postgres(tmp_path_factory.mktemp("postgres")) as url:
+def server_url() -> Iterator[str]:
+    """Run an embedded PostgreSQL for the whole test run.
+
+    Its folder is not one of pytest's: each start of pytest shuts those to all but its own user,
+    and a PostgreSQL that root starts runs as another.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="msc-icaht-") as folder,
+        embedded_postgres(Path(folder) / "postgres") as url,
+    ):
         yield url
 
 
