@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
+from zoneinfo import available_timezones
 
 from app.domain.deviations import DeviationRules
 from app.domain.disposition import DispositionRules
@@ -15,6 +17,8 @@ from app.domain.response_rules import ResponseRules
 from app.domain.rules import rule_set
 from app.domain.safety_reporting import SafetyReportingRules
 from app.domain.schedule import ScheduleRules
+
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}", re.ASCII)
 
 
 class AssumptionSource(StrEnum):
@@ -49,6 +53,15 @@ class StudyIdentity:
     time_zone: str
     ctcae_version: str
     registered_enrolment: int
+
+    def __post_init__(self) -> None:
+        """Refuse a key that no address can hold and a zone in which no day can be counted."""
+        if not _KEY.fullmatch(self.key):
+            raise ValueError(
+                "the key has 1 to 40 letters, digits, - and _, a letter or digit first"
+            )
+        if self.time_zone not in available_timezones():
+            raise ValueError("the time zone has to be one of the IANA database")
 
 
 @rule_set

@@ -55,6 +55,27 @@ def test_the_json_schema_takes_the_shipped_definition(document):
         jsonschema.validate(plain, schema)
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("key", ""),
+        ("key", "NCT/1"),
+        ("key", "-1"),
+        ("key", "N" * 41),
+        ("key", "研究"),
+        ("time_zone", ""),
+        ("time_zone", "Asia/Nowhere"),
+        ("time_zone", "../etc/passwd"),
+    ],
+)
+def test_a_study_is_called_so_that_it_can_be_addressed(document, field, value):
+    """A key that no address holds and a zone that nobody keeps are refused."""
+    document["study"][field] = value
+    with pytest.raises(DomainError) as refusal:
+        parse_definition(document)
+    assert [reason.pointer for reason in refusal.value.reasons] == ["/body/definition/study"]
+
+
 @pytest.mark.parametrize("section", sorted(read_definition(KEY, 1)))
 def test_every_section_is_needed(document, section):
     """A definition without one of its sections is refused, and the refusal names the section."""
