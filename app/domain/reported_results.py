@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from uuid import UUID
 
 from app.domain.analytes import Analyte, convert, find_analyte, plausible
@@ -130,6 +131,7 @@ def canonical_value(analyte: Analyte, value: Decimal, unit: str, field: str) -> 
     return canonical
 
 
+@lru_cache(maxsize=4096)  # a laboratory sends the same limits with every result
 def canonical_range(
     analyte: Analyte, lln: Decimal | None, uln: Decimal | None, unit: str
 ) -> tuple[Decimal | None, Decimal | None]:

@@ -19,7 +19,7 @@ EXACT = Context(prec=200)
 _MOST_DIGITS = 40
 
 _SUPERSCRIPT = re.compile("[⁰¹²³⁴-⁹]+")
-_POWER_OF_TEN = re.compile(r"^x?10(?:\*\*|\*|\^|E|e)(?=\d)")
+_POWER_OF_TEN = re.compile(r"^[xX*]?10(?:\*\*|\*|\^|E|e)(?=\d)")
 _LITRE = re.compile(r"(?<=[/dmunfp])l(?![A-Za-z])")
 
 
@@ -104,16 +104,20 @@ def _molar(factor: str, *, milliequivalents: str = "") -> UnitFamily:
 # A result in mmol/L is refused: it may count the monomer or the tetramer, four times apart.
 HEMOGLOBIN = _family("g/L", "mg/mL", {"g/dL gm/dL G/DL g/100mL": "10"})
 
-_COUNTS = "G/L Gpt/L giga.l-1 Giga/L /nL 10*3/uL 10*3/mm3 K/uL THOU/uL thou/uL thou/mm3 THOU/mm3"
-_SMALL_COUNTS = "{cells}/uL cells/uL /uL /mm3 10*6/L"
+_COUNTS = (
+    "G/L Gpt/L giga.l-1 Giga/L E9/L /nL 10*3/uL 10*3/UL 10*3/mm3 K/uL K/UL K/mm3"
+    " THOU/uL THOU/UL thou/uL thou/mm3 THOU/mm3"
+)
+_PER_MICROLITRE = "{cells}/uL cells/uL Cells/uL cell/uL 个/uL /uL /mm3 cells/mm3"
+_SMALL_COUNTS = f"{_PER_MICROLITRE} 10*6/L"
 BLOOD_COUNT = _family("10*9/L", _COUNTS, {_SMALL_COUNTS: "0.001"})
 RETICULOCYTE_COUNT = _family("10*9/L", _COUNTS, {_SMALL_COUNTS: "0.001", "10*12/L 10*6/uL": "1000"})
-SUBSET_COUNT = _family("10*6/L", "{cells}/uL cells/uL /uL /mm3", {"10*9/L 10*3/uL": "1000"})
+SUBSET_COUNT = _family("10*6/L", _PER_MICROLITRE, {"10*9/L 10*3/uL": "1000"})
 PERCENT = _family("%", "PERCENT")
-RATIO = _family("1", "{Ratio}", blank=True)
+RATIO = _family("1", "{Ratio} {ratio} Ratio ratio", blank=True)
 
 # 1 ukat is 60 U; `IU` is the same catalytic unit.
-ENZYME = _family("U/L", "IU/L [IU]/L", {"ukat/L": "60", "nkat/L": "0.06"})
+ENZYME = _family("U/L", "u/L IU/L [IU]/L [iU]/L", {"ukat/L": "60", "nkat/L": "0.06"})
 CREATININE = _family("umol/L", "UMOL/L UMOLL", {"mg/dL MG/DL": "88.402", "mmol/L": "1000"})
 BILIRUBIN = _family("umol/L", "UMOL/L UMOLL", {"mg/dL MG/DL": "17.104", "mmol/L": "1000"})
 URATE = _family("umol/L", "UMOL/L UMOLL", {"mg/dL MG/DL": "59.485", "mmol/L": "1000"})
@@ -136,11 +140,13 @@ C_REACTIVE_PROTEIN = _family("mg/L", "ug/mL", {"mg/dL MG/DL": "10"})
 PROCALCITONIN = _family("ug/L", "ng/mL")
 CYTOKINE = _family("pg/mL", "ng/L", {"fg/mL": "0.001", "ng/mL": "1000"})
 
-SECONDS = _family("s", "sec sec. seconds 秒")
+SECONDS = _family("s", "S sec Sec SEC sec. seconds 秒")
 INR = _family("1", "{INR} INR", blank=True)
 # A bare ug/mL is refused: the two D-dimer units differ about twice.
 D_DIMER_FEU = _family(
-    "mg/L{FEU}", "ug/mL{FEU} mg/LFEU ug/mLFEU", {"ng/mL{FEU} ug/L{FEU} ng/mLFEU": "0.001"}
+    "mg/L{FEU}",
+    "ug/mL{FEU} mg/LFEU mg/lFEU ug/mLFEU ug/mlFEU",
+    {"ng/mL{FEU} ug/L{FEU} ng/mLFEU ng/mlFEU": "0.001"},
 )
 D_DIMER_DDU = _family("mg/L{DDU}", "ug/mL{DDU} mg/LDDU ug/mLDDU", {"ng/mL{DDU} ug/L{DDU}": "0.001"})
 
@@ -154,10 +160,10 @@ HBA1C = UnitFamily(
         }
     ),
 )
-GONADOTROPIN = _family("[IU]/L", "IU/L mIU/mL m[IU]/mL")
+GONADOTROPIN = _family("[IU]/L", "[iU]/L IU/L mIU/mL m[IU]/mL m[iU]/mL")
 # Copies are refused: their factor belongs to the assay.
-VIRAL_LOAD = _family("[IU]/mL", "IU/mL")
+VIRAL_LOAD = _family("[IU]/mL", "[iU]/mL IU/mL")
 LOG_COPIES = _family("{Log_#}/mL", "log10copies/mL log10{copies}/mL {Log_copies}/mL")
 MILLISECONDS = _family("ms", "msec", {"s": "1000"})
-BODY_WEIGHT = _family("kg", "KG", {"g": "0.001", "lb [lb_av]": "0.45359237", "斤": "0.5"})
+BODY_WEIGHT = _family("kg", "KG Kg 公斤", {"g": "0.001", "lb [lb_av]": "0.45359237", "斤": "0.5"})
 ACIDITY = _family("[pH]", "pH {pH}", blank=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from enum import StrEnum
 
 
@@ -79,6 +80,27 @@ class Finding(StrEnum):
     NEGATIVE = "negative"
     POSITIVE = "positive"
     INDETERMINATE = "indeterminate"
+
+
+class TimePrecision(StrEnum):
+    """How precisely a sender told a time; a day stands for its first instant."""
+
+    DAY = "day"
+    HOUR = "hour"
+    MINUTE = "minute"
+    SECOND = "second"
+
+    @property
+    def span(self) -> timedelta:
+        """Give how much time the told time covers."""
+        return timedelta(**{f"{self.value}s": 1})
+
+
+class IdentifierKind(StrEnum):
+    """What kind of identifier a hospital knows a subject, or a subject's specimen, by."""
+
+    PATIENT = "patient"
+    SPECIMEN = "specimen"
 
 
 class TransfusionProduct(StrEnum):

@@ -28,6 +28,7 @@ SIGNIFICANT_DIGITS = 15
 DECIMAL_PLACES = 9
 EARLIEST_YEAR, LATEST_YEAR = 1900, 2200
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f]")
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}", re.ASCII)
 
 
@@ -124,7 +125,7 @@ Instant = Annotated[datetime, LAX, BeforeValidator(_instant_text), AfterValidato
 def _printable(value: str) -> str:
     if not value.strip():
         raise ValueError("This must not be blank.")
-    if any(ord(character) < 32 and character not in "\n\t" for character in value):
+    if _CONTROL.search(value):
         raise ValueError("This must not hold control characters.")
     return value
 

@@ -23,6 +23,7 @@ from app.domain.disposition import (
     end_days,
     with_implied_death,
 )
+from app.domain.disposition_words import EXIT, STANDING
 from app.domain.errors import DomainError, ErrorKind
 from app.domain.facts import AdverseEvent, Disposition
 from app.domain.vocabulary import DispositionEvent as Event
@@ -87,6 +88,17 @@ def test_every_transition(status: Status, event: Event) -> None:
     assert refusal.value.kind is ErrorKind.CONFLICT
     assert refusal.value.code == "disposition_not_allowed"
     assert "_" not in refusal.value.message
+
+
+def test_every_standing_and_every_exit_has_words() -> None:
+    """A refusal is a plain English sentence, whatever the status and the event."""
+    assert (set(STANDING), set(EXIT)) == (set(Status), set(Event))
+    with pytest.raises(DomainError) as refusal:
+        check_transition(Status.DIED, Event.LOST_TO_FOLLOW_UP)
+    assert refusal.value.message == (
+        "For a subject who died, a loss to follow-up cannot be recorded; check the subject's"
+        " status."
+    )
 
 
 @pytest.mark.parametrize(("event", "status"), list(STATUS_AFTER.items()))

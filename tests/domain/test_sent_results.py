@@ -1,0 +1,38 @@
+"""A sent result is kept as it came, but for characters that nothing can keep."""
+
+from app.domain.sent_results import SentCode, SentIdentifier, SentResult, storable
+
+
+def test_what_can_be_kept_stays_as_it_came():
+    """Ordinary text, in any script, is not touched."""
+    sent = SentResult(
+        patients=(SentIdentifier(value="病-1"),),
+        codes=(SentCode(code="751-8", system="LN", text="\\u0000"),),
+        panel=SentCode(code="CBC"),
+        values=(("1.5", "a\nb"), ()),
+    )
+    assert storable(sent) == sent
+
+
+def test_what_cannot_be_kept_is_marked_in_every_place():
+    """NUL and half characters become the replacement character; nothing else is lost."""
+    bad = "a\x00b\ud800"
+    sent = SentResult(
+        patients=(SentIdentifier(value=bad),),
+        codes=(SentCode(code=bad, system="LN"),),
+        panel=SentCode(code="CBC", text=bad),
+        values=((bad, "1"), ("2",)),
+        unit=bad,
+        flags=(bad,),
+        stated_by_message=True,
+    )
+    good = "a\ufffdb\ufffd"
+    assert storable(sent) == SentResult(
+        patients=(SentIdentifier(value=good),),
+        codes=(SentCode(code=good, system="LN"),),
+        panel=SentCode(code="CBC", text=good),
+        values=((good, "1"), ("2",)),
+        unit=good,
+        flags=(good,),
+        stated_by_message=True,
+    )
