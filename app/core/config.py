@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -17,6 +18,14 @@ class Environment(StrEnum):
     PRODUCTION = "production"
 
 
+def _key_text(value: SecretStr) -> SecretStr:
+    """Check that a secret is the hexadecimal text of 32 bytes, the size of the keyring's."""
+    if not re.fullmatch("[0-9a-fA-F]{64}", value.get_secret_value()):
+        raise ValueError("write 64 hexadecimal characters (openssl rand -hex 32)")
+    return value
+
+
+IdentityKey = Annotated[SecretStr, AfterValidator(_key_text)]
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)]
 
 
@@ -34,8 +43,17 @@ class Settings(BaseSettings):
     token_issuer: str | None = None
     token_audience: str = "msc-icaht"  # noqa: S105 - an audience is public
     token_jwks: str | None = None
+    identity_key: IdentityKey | None = None
     body_limit_bytes: int = Field(default=1_000_000, ge=1_000)
     bulk_body_limit_bytes: int = Field(default=10_000_000, ge=1_000)
+    mllp_host: str = "127.0.0.1"
+    mllp_port: int = Field(default=2575, ge=0, le=65535)
+    mllp_tls_cert: Path | None = None
+    mllp_tls_key: Path | None = None
+    mllp_client_ca: Path | None = None
+    mllp_connections: int = Field(default=64, ge=1, le=10_000)
+    mllp_idle_seconds: int = Field(default=600, ge=1)
+    mllp_message_seconds: int = Field(default=60, ge=1)
     log_level: LogLevel = "INFO"
 
     @model_validator(mode="after")
@@ -46,6 +64,7 @@ class Settings(BaseSettings):
                 "DATABASE_URL": self.database_url,
                 "TOKEN_ISSUER": self.token_issuer,
                 "TOKEN_JWKS": self.token_jwks,
+                "IDENTITY_KEY": self.identity_key,
             }
             missing = [name for name, value in needed.items() if not value]
             if missing:

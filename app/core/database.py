@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import asyncpg
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
@@ -25,6 +27,7 @@ SERVER_SETTINGS = {
     "idle_in_transaction_session_timeout": "10000",
 }
 POOL_TIMEOUT_SECONDS = 2
+DIRECT_POOL_SIZE = 4
 
 
 def async_url(database_url: str) -> URL:
@@ -51,6 +54,9 @@ class Database:
             connect_args={"server_settings": SERVER_SETTINGS, "timeout": POOL_TIMEOUT_SECONDS},
         )
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
+        self._driver_url = make_url(database_url).set(drivername="postgresql")
+        self._direct: asyncpg.Pool | None = None
+        self._opening = asyncio.Lock()
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:
@@ -58,6 +64,31 @@ class Database:
         async with self._sessions() as session:
             yield session
 
+    @asynccontextmanager
+    async def direct(self) -> AsyncIterator[asyncpg.Connection]:
+        """Open a connection of the driver itself, for the few statements that have to be quick.
+
+        Whoever takes it opens the transaction; one that is left open is rolled back.
+        """
+        async with self._opening:
+            if self._direct is None:
+                self._direct = await asyncpg.create_pool(
+                    self._driver_url.render_as_string(hide_password=False),
+                    min_size=1,
+                    max_size=DIRECT_POOL_SIZE,
+                    timeout=POOL_TIMEOUT_SECONDS,
+                    server_settings=SERVER_SETTINGS,
+                    reset=_leave_as_it_is,
+                )
+        async with self._direct.acquire(timeout=POOL_TIMEOUT_SECONDS) as connection:
+            yield connection
+
     async def close(self) -> None:
         """Give every connection back."""
         await self.engine.dispose()
+        if self._direct is not None:
+            await self._direct.close()
+
+
+async def _leave_as_it_is(connection: asyncpg.Connection) -> None:
+    """Spare the round trip that resets a connection: nothing here outlives a transaction."""

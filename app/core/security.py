@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from app.domain.errors import DomainError, ErrorKind
 ALGORITHMS = ["EdDSA", "Ed25519", "ES256", "RS256"]
 TOKEN_TYPE = "at+jwt"  # noqa: S105 - the media type of RFC 9068, not a secret
 LEEWAY = timedelta(seconds=30)
+# Verified tokens that are remembered; more than a study has senders and people at one time.
+MOST_KEPT = 10_000
 DEVELOPMENT_ISSUER = "urn:msc-icaht:development"
 
 
@@ -37,18 +40,36 @@ class TokenVerifier:
         self._issuer = issuer
         self._audience = audience
         self._keys = keys
+        self._verified: dict[bytes, dict[str, Any]] = {}
 
     def verify(self, token: str, now: datetime) -> Identity:
-        """Return who the token speaks for; raise one uniform error whatever is wrong with it."""
+        """Return who the token speaks for; raise one uniform error whatever is wrong with it.
+
+        A signature is verified once: the claims of a good one are kept under the token's digest,
+        and only their time bounds are looked at again.
+        """
+        digest = hashlib.sha256(token.encode()).digest()
+        claims = self._verified.get(digest)
+        if claims is None:
+            claims = self._verified_claims(token)
+            if len(self._verified) >= MOST_KEPT:
+                self._verified.clear()
+            self._verified[digest] = claims
+        if not _within(claims, now):
+            raise unauthenticated()
+        return Identity(self._issuer, claims["sub"])
+
+    def _verified_claims(self, token: str) -> dict[str, Any]:
+        """Verify a signature and everything that stays true of a token."""
         try:
             decoded = jwt.decode(token, self._keys, algorithms=ALGORITHMS)
         except (JoseError, ValueError, KeyError, TypeError) as error:
             raise unauthenticated() from error
-        if not self._acceptable(decoded.header, decoded.claims, now):
+        if not self._acceptable(decoded.header, decoded.claims):
             raise unauthenticated()
-        return Identity(self._issuer, decoded.claims["sub"])
+        return dict(decoded.claims)
 
-    def _acceptable(self, header: dict[str, Any], claims: dict[str, Any], now: datetime) -> bool:
+    def _acceptable(self, header: dict[str, Any], claims: dict[str, Any]) -> bool:
         audience = claims.get("aud")
         subject = claims.get("sub")
         return (
@@ -58,7 +79,6 @@ class TokenVerifier:
             and isinstance(subject, str)
             and 0 < len(subject) <= 200
             and subject.isprintable()
-            and _within(claims, now)
         )
 
 

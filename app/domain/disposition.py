@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
+from app.domain.disposition_words import EXIT, STANDING
 from app.domain.errors import conflict, invalid
 from app.domain.facts import AdverseEvent, Disposition, Infusion
 from app.domain.rules import rule_set
@@ -181,8 +182,8 @@ def check_transition(status: SubjectStatus, event: DispositionEvent) -> None:
     if event not in ALLOWED_EVENTS[status]:
         raise conflict(
             "disposition_not_allowed",
-            f"A subject who is {_words(status)} cannot be recorded as {_words(event)}; "
-            "check the subject's status.",
+            f"For a subject who {STANDING[status]}, {EXIT[event]} cannot be recorded; check the"
+            " subject's status.",
         )
 
 
@@ -215,7 +216,7 @@ def check_enrolment(status: SubjectStatus) -> None:
     if status is not SubjectStatus.SCREENING:
         raise conflict(
             "not_in_screening",
-            f"Only a subject in screening can be enrolled; this one is {_words(status)}.",
+            f"Only a subject in screening can be enrolled; this one {STANDING[status]}.",
         )
 
 
@@ -224,7 +225,7 @@ def check_prescription(status: SubjectStatus) -> None:
     if status not in (SubjectStatus.ENROLLED, SubjectStatus.ON_TREATMENT):
         raise conflict(
             "treatment_not_open",
-            f"No infusion can be prescribed for a subject who is {_words(status)}.",
+            f"No infusion can be prescribed for a subject who {STANDING[status]}.",
         )
 
 
@@ -274,7 +275,3 @@ def _check_completion(day: date, completion_from: date | None) -> None:
 
 def _precedes(first: date | None, second: date | None) -> bool:
     return first is not None and second is not None and first < second
-
-
-def _words(value: SubjectStatus | DispositionEvent) -> str:
-    return value.value.replace("_", " ")

@@ -191,3 +191,4 @@ class Disposition:
     id: str
     event: DispositionEvent
     day: date
+    version: int = 1

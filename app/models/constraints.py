@@ -36,7 +36,7 @@ _CONFLICTS = {
         "result_corrected_meanwhile",
         "Somebody corrected this result meanwhile; read it again.",
     ),
-    "uq_disposition_study_id_subject_id_event": (
+    "uq_disposition_event": (
         "disposition_exists",
         "This disposition is recorded already.",
     ),
@@ -47,6 +47,20 @@ _CONFLICTS = {
     "uq_protocol_activation_study_id_protocol_version_id": (
         "already_active",
         "This protocol version has been activated already.",
+    ),
+    "uq_sender_study_id_code": ("sender_exists", "A sender with this code is registered already."),
+    "uq_sender_study_id_principal_id": (
+        "identity_bound",
+        "This identity is bound to another sender of the study; give the sender one of its own.",
+    ),
+    "uq_sender_profile_study_id_sender_id_number": (
+        "profile_changed_meanwhile",
+        "Somebody added a profile version meanwhile; read the last one and try again.",
+    ),
+    "uq_sender_key_study_id_prefix": ("key_exists", "This key could not be made; try again."),
+    "uq_subject_identifier_token": (
+        "identifier_taken",
+        "This identifier belongs to a subject of this study already; check both subjects.",
     ),
 }
 

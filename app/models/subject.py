@@ -107,17 +107,21 @@ class Enrolment(Fact):
     evidence_digest: Mapped[str]
 
 
-class Disposition(Fact):
-    """How and when a subject left the treatment or the trial."""
+class Disposition(Record):
+    """How and when a subject left the treatment or the trial; a retracted one never happened."""
 
     __tablename__ = "disposition"
     __table_args__ = (
         *scoped(subject_id="subject"),
-        UniqueConstraint("study_id", "subject_id", "event"),
-    )
+        Index(
+            "uq_disposition_event", "study_id", "subject_id", "event", unique=True,
+            postgresql_where=text("NOT retracted"),
+        ),
+    )  # fmt: skip
 
     subject_id: Mapped[UUID]
     event: Mapped[DispositionEvent] = mapped_column(choice(DispositionEvent, "event"))
     event_date: Mapped[date]
     contact_attempts: Mapped[int | None]
     reason: Mapped[str]
+    retracted: Mapped[bool] = mapped_column(server_default=text("false"))

@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.errors import forbidden, not_found
+from app.domain.errors import forbidden, invalid, not_found
 from app.domain.vocabulary import Role
 from app.models import Principal, RoleGrant, Study
 
@@ -38,6 +38,9 @@ class Area(StrEnum):
     ESCALATION = "escalation"
     METRICS = "metrics"
     AUDIT = "audit"
+    IDENTITY = "identity"
+    SENDER = "sender"
+    INBOX = "inbox"
 
 
 class Right(StrEnum):
@@ -98,6 +101,11 @@ MATRIX: dict[Area, dict[Role, str]] = {
         _AUDITOR: "R",
     },
     Area.AUDIT: {_PI: "R", _SUB: "R", _CRC: "R", _DM: "R", _CRA: "R", _AUDITOR: "R"},
+    Area.IDENTITY: {_PI: "R", _SUB: "R", _CRC: "RCU"},
+    Area.SENDER: {
+        _PI: "R", _SUB: "R", _CRC: "R", _DM: "RCU", _CRA: "R", _AUDITOR: "R", _ADMIN: "RCU",
+    },
+    Area.INBOX: {_PI: "RU", _SUB: "RU", _CRC: "RU", _DM: "RU", _CRA: "R", _AUDITOR: "R"},
 }  # fmt: skip
 
 
@@ -126,6 +134,22 @@ async def study_by_key(session: AsyncSession, key: str) -> Study:
     if study is None:
         raise not_found("study")
     return study
+
+
+async def only_study_of(session: AsyncSession, identity: tuple[str, str], now: datetime) -> str:
+    """Return the key of the one study an identity has a role in.
+
+    Raises not_found for none, and invalid `study_needed` for several.
+    """
+    keys = {study.key for study, _, _ in await grants_of(session, identity, None, now)}
+    if not keys:
+        raise not_found("study")
+    if len(keys) > 1:
+        raise invalid(
+            "study_needed", "You have roles in several studies; name one as `study`.",
+            "/query/study",
+        )  # fmt: skip
+    return keys.pop()
 
 
 async def grants_of(

@@ -2,48 +2,135 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, datetime
+from itertools import takewhile
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.ids import new_id
 from app.domain.disposition import KnownDays, ProposedDisposition, check_disposition, end_days
-from app.domain.errors import DomainError, invalid
+from app.domain.errors import DomainError, conflict, invalid, not_found
 from app.domain.protocol import ProtocolDefinition
 from app.domain.schedule import Course, plan
 from app.models import Disposition, Subject
 from app.schemas.subjects import DispositionCreate
 from app.services.access import Actor
 from app.services.evidence import Scope, SubjectEvidence, load_subject
-from app.services.history import lock
+from app.services.history import as_of, fetch, lock
 from app.services.locks import lock_study
+from app.services.paging import Page, PageRequest, page
 from app.services.protocols import active_protocol
 from app.services.subjects import status_of
+
+# What an exit has to show; the rest of a record can be corrected at any time.
+_CHECKED = frozenset({"event", "event_date", "contact_attempts"})
+
+
+@dataclass(frozen=True, slots=True)
+class DispositionKey:
+    """An exit of a subject, as its address names both."""
+
+    subject_id: UUID
+    disposition_id: UUID
+
+
+async def list_dispositions(
+    session: AsyncSession, actor: Actor, subject_id: UUID, wanted: PageRequest
+) -> Page:
+    """List a page of a subject's exits in the order of recording; retracted ones are marked."""
+    await fetch(session, Subject, actor.study_id, subject_id, wanted.moment)
+    entity = as_of(Disposition, actor.study_id, wanted.moment)
+    query = select(entity).where(entity.study_id == actor.study_id, entity.subject_id == subject_id)
+    return await page(session, query, entity.id, wanted)
+
+
+async def read_disposition(
+    session: AsyncSession, actor: Actor, key: DispositionKey, past: datetime | None
+) -> Disposition:
+    """Read one exit of a subject, now or as it was."""
+    row = await fetch(session, Disposition, actor.study_id, key.disposition_id, past)
+    return _of(row, key.subject_id)
 
 
 async def record_disposition(
     session: AsyncSession, actor: Actor, subject_id: UUID, exit_: DispositionCreate, now: datetime
 ) -> Disposition:
     """Record an exit; raises conflict when the subject's status or records rule it out."""
+    row = Disposition(
+        study_id=actor.study_id, id=new_id(), subject_id=subject_id, **exit_.model_dump()
+    )
+    await _lock(session, actor, subject_id)
+    await _check(session, actor, row, now)
+    session.add(row)
+    await session.flush()
+    return row
+
+
+async def change_disposition(
+    session: AsyncSession,
+    actor: Actor,
+    key: DispositionKey,
+    version: int,
+    values: Mapping[str, Any],
+    now: datetime,
+) -> Disposition:
+    """Correct an exit, checked like a new one, or retract it, which is final.
+
+    Raises conflict when the exit as corrected could not have been recorded in its place.
+    """
+    await _lock(session, actor, key.subject_id)
+    row = await lock(session, Disposition, actor.study_id, key.disposition_id, version)
+    if _of(row, key.subject_id).retracted:
+        raise conflict(
+            "disposition_retracted", "This exit is retracted; record it again if it happened."
+        )
+    for name, value in values.items():
+        setattr(row, name, value)
+    if not row.retracted and _CHECKED & values.keys():
+        await _check(session, actor, row, now)
+    await session.flush()
+    return row
+
+
+async def _lock(session: AsyncSession, actor: Actor, subject_id: UUID) -> None:
+    """Keep everything out that an exit decides on, or that may contradict it."""
     await lock_study(session, actor.study_id)
     # Whoever records what was observed of the subject holds a share of this lock.
     await lock(session, Subject, actor.study_id, subject_id, None)
+
+
+def _of(row: Disposition, subject_id: UUID) -> Disposition:
+    if row.subject_id != subject_id:
+        raise not_found("disposition")
+    return row
+
+
+async def _check(session: AsyncSession, actor: Actor, row: Disposition, now: datetime) -> None:
+    """Hold an exit against the exits recorded before it and all else that is known.
+
+    What was recorded after it stands by itself: late news of a death may follow any exit.
+    """
     protocol = await active_protocol(session, actor.study_id, now)
-    scope = Scope(actor.study_id, ZoneInfo(actor.time_zone), None, subject_id)
+    scope = Scope(actor.study_id, ZoneInfo(actor.time_zone), None, row.subject_id)
     # A death that a fatal event tells of is what may now be recorded.
     evidence = (await load_subject(session, scope)).as_recorded()
+    before = takewhile(lambda fact: fact.id != str(row.id), evidence.dispositions)
+    evidence = replace(evidence, dispositions=tuple(before))
     today = protocol.local_day(now)
-    if exit_.event_date > today:
+    if row.event_date > today:
         raise invalid("future_date", "event_date lies in the future.", "/body/event_date")
-    if exit_.event_date < evidence.subject.screening_day:
+    if row.event_date < evidence.subject.screening_day:
         raise invalid(
             "before_screening", "event_date lies before the screening.", "/body/event_date"
         )
     proposed = ProposedDisposition(
-        event=exit_.event, day=exit_.event_date, contact_attempts=exit_.contact_attempts
+        event=row.event, day=row.event_date, contact_attempts=row.contact_attempts
     )
     known = _known_days(evidence, protocol.rules, today)
     try:
@@ -52,12 +139,6 @@ async def record_disposition(
         )
     except DomainError as refusal:
         raise refusal.below("/body") from None
-    row = Disposition(
-        study_id=actor.study_id, id=new_id(), subject_id=subject_id, **exit_.model_dump()
-    )
-    session.add(row)
-    await session.flush()
-    return row
 
 
 def _known_days(evidence: SubjectEvidence, rules: ProtocolDefinition, today: date) -> KnownDays:

@@ -235,9 +235,14 @@ async def _places(session: AsyncSession, scope: Scope) -> dict[UUID, Place]:
     }
 
 
+def stands(version: LabResult) -> tuple[datetime, int, int]:
+    """Return what puts the versions of one result in the order in which they were stated."""
+    return version.stated_at, version.standing, version.result_version
+
+
 def _current(versions: Iterable[LabResult]) -> list[LabResult]:
-    """Keep the latest version of each result."""
+    """Keep the version of each result that counts."""
     latest: dict[UUID, LabResult] = {}
-    for row in sorted(versions, key=lambda version: version.result_version):
+    for row in sorted(versions, key=stands):
         latest[row.result_id] = row
     return list(latest.values())

@@ -167,4 +167,6 @@ def attestation(row: Attestation, zone: ZoneInfo) -> facts.Attestation:
 
 def disposition(row: Disposition) -> facts.Disposition:
     """Read how a subject left."""
-    return facts.Disposition(id=str(row.id), event=row.event, day=row.event_date)
+    return facts.Disposition(
+        id=str(row.id), event=row.event, day=row.event_date, version=row.version
+    )

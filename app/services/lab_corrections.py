@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.ids import new_id
 from app.domain.errors import DomainError, conflict, invalid
 from app.domain.reported_results import ReportedResult, write_out
+from app.domain.result_versions import standing
 from app.domain.vocabulary import LabStatus
 from app.models import LabResult
 from app.services.access import Actor
 from app.services.history import fetch
 from app.services.lab_recording import check_moments, content_columns
-from app.services.lab_versions import last_versions
+from app.services.lab_versions import current_versions, lock_results
 from app.services.labs import LabWithGrades, with_grades
 from app.services.observations import observable_subjects
 
@@ -36,6 +38,7 @@ async def correct_result(
     does the whole value if that is left out. Raises conflict unless `lab_id` is the last version.
     """
     before = await fetch(session, LabResult, actor.study_id, lab_id)
+    await lock_results(session, actor.study_id, [before.result_id])
     await _check_step(session, before, values["status"])
     subjects = await observable_subjects(session, actor, [before.subject_id])
     try:
@@ -48,7 +51,10 @@ async def correct_result(
         study_id=before.study_id,
         id=new_id(),
         result_id=before.result_id,
-        result_version=before.result_version + 1,
+        result_version=await _next_version(session, before),
+        # Above what it corrects, also when that is dated by a clock that is ahead.
+        stated_at=max(now, before.stated_at + timedelta(microseconds=1)),
+        standing=standing(result.status),
         subject_id=before.subject_id,
         source=before.source,
         specimen=before.specimen,
@@ -62,12 +68,20 @@ async def correct_result(
     return corrected
 
 
+async def _next_version(session: AsyncSession, before: LabResult) -> int:
+    """Return the number of the version that is added; a late report may have a higher one."""
+    query = select(func.max(LabResult.result_version)).where(
+        LabResult.study_id == before.study_id, LabResult.result_id == before.result_id
+    )
+    return int(await session.scalar(query) or 0) + 1
+
+
 async def _check_step(session: AsyncSession, before: LabResult, status: LabStatus) -> None:
     """Refuse to correct a version that is not the last, and a step back to provisional."""
-    last = await last_versions(session, before.study_id, [before.result_id], None)
-    if last[before.result_id] != before.result_version:
+    counting = await current_versions(session, before.study_id, [before.result_id], None)
+    if counting[before.result_id] != before.result_version:
         raise conflict(
-            "not_last_version", "This version was corrected already; correct the last version."
+            "not_last_version", "This version counts no more; correct the one that does."
         )
     if status in _PROVISIONAL_ONLY and before.status is not LabStatus.PRELIMINARY:
         raise invalid(

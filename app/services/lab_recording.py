@@ -1,21 +1,16 @@
-"""Recording laboratory results: any number by one statement, each with an outcome of its own."""
+"""Recording laboratory results that come with their subject: each with an outcome of its own."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Enum, Text, and_, func, literal, select
-from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.sql.expression import column
-from sqlalchemy.sql.selectable import NamedFromClause
 
-from app.core.ids import new_id
 from app.domain.errors import DomainError, ErrorKind, conflict, invalid
 from app.domain.reported_results import (
     LabEntry,
@@ -26,17 +21,21 @@ from app.domain.reported_results import (
     known_analyte,
     write_out,
 )
-from app.domain.vocabulary import LabStatus
-from app.models import LabResult
+from app.domain.result_versions import Dated
+from app.domain.sender_profile import SpecimenBy
+from app.domain.vocabulary import LabStatus, Role, TimePrecision
 from app.services.access import Actor
+from app.services.lab_filing import Candidate, Filed, FilingOutcome, file_results
 from app.services.observations import Observable, observable_subjects
 
-_TABLE = LabResult.__table__.c
-_BY_DATABASE = {"study_id", "operation_id", "recorded_at"}
-_WRITTEN = tuple(c.name for c in _TABLE if c.name not in _BY_DATABASE)
-_NATURAL_KEY = ("subject_id", "source", "specimen", "analyte")
-# What makes two reports of one specimen the same result, however they were spelled.
-_CONTENT = ("status", "collected_at", "value", "comparator", "unit", "lln", "uln", "finding")
+# What a laboratory system may say about a result that is here; people use the corrections.
+_FOLLOWING = frozenset({LabStatus.CORRECTED, LabStatus.AMENDED, LabStatus.ENTERED_IN_ERROR})
+# Columns that only messages of laboratory systems fill.
+OF_MESSAGES = (
+    "original_code", "original_range", "original_flags", "original_status", "original_collected",
+    "message_id", "position", "reason",
+)  # fmt: skip
+_NOT_OF_MESSAGES = dict.fromkeys(OF_MESSAGES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,24 +91,19 @@ async def record_results(
 
     The natural key (subject, source, specimen, analyte) decides what is new: the same result sent
     again is a duplicate, other content under it is refused, because it has to be a correction.
+    Only a laboratory system sends corrections here: it calls them by their status.
     """
     subjects = await observable_subjects(session, actor, {entry.subject_id for entry in entries})
     outcomes: dict[int, Recorded] = {}
-    rows: dict[int, dict[str, Any]] = {}
+    candidates: dict[int, Candidate] = {}
     for index, entry in enumerate(entries):
         try:
-            rows[index] = _row(entry, subjects.get(entry.subject_id), now)
+            candidates[index] = candidate(actor, entry, subjects.get(entry.subject_id), now)
         except DomainError as error:
             outcomes[index] = Recorded(index, RecordingOutcome.REFUSED, error=error)
-    created = await _insert(session, actor.study_id, list(rows.values()))
-    known = {index: row for index, row in rows.items() if row["id"] not in created}
-    versions = await _versions(session, actor.study_id, list(known.values()))
-    for index, row in rows.items():
-        outcomes[index] = (
-            _compare(index, row, versions[_natural_key(row)])
-            if index in known
-            else Recorded(index, RecordingOutcome.CREATED, row["id"])
-        )
+    filed = await file_results(session, actor.study_id, list(candidates.values()))
+    for index, each in zip(candidates, filed, strict=True):
+        outcomes[index] = _recorded(index, each)
     return [outcomes[index] for index in range(len(entries))]
 
 
@@ -121,11 +115,18 @@ def content_columns(result: ReportedResult, original: OriginalText) -> dict[str,
         "analyte": analyte.key,
         "status": result.status,
         "collected_at": result.collected_at,
+        "collected_precision": TimePrecision.SECOND,
         "reported_at": result.reported_at,
         "comparator": result.comparator,
         "finding": result.finding,
-        **{field.name: getattr(numbers, field.name) for field in fields(numbers)},
-        **{f"original_{field.name}": getattr(original, field.name) for field in fields(original)},
+        "value": numbers.value,
+        "unit": numbers.unit,
+        "lln": numbers.lln,
+        "uln": numbers.uln,
+        "original_value": original.value,
+        "original_unit": original.unit,
+        "original_lln": original.lln,
+        "original_uln": original.uln,
     }
 
 
@@ -136,92 +137,66 @@ def check_moments(result: ReportedResult, subject: Observable, now: datetime) ->
         raise invalid("future_moment", "reported_at lies in the future.", "/reported_at")
 
 
-def _row(entry: LabEntry, subject: Observable | None, now: datetime) -> dict[str, Any]:
-    """Return the columns of a first version; raise DomainError for an entry that is refused."""
+def specimen_of(
+    accession: str | None, collected_at: datetime, by: SpecimenBy = SpecimenBy.ACCESSION
+) -> str:
+    """Return what tells a specimen: its accession number, when it was collected, or both."""
+    if accession and by is SpecimenBy.ACCESSION:
+        return accession
+    collected = collected_at.astimezone(UTC).isoformat()
+    return f"{accession}@{collected}" if accession else collected
+
+
+def candidate(
+    actor: Actor, entry: LabEntry, subject: Observable | None, now: datetime
+) -> Candidate:
+    """Return what is to be filed; raise DomainError for an entry that is refused."""
     if subject is None:
         raise DomainError(
             ErrorKind.NOT_FOUND,
             "unknown_subject",
             "There is no such subject here; check the identifier.",
         )
-    result = entry.result
-    if result.status is LabStatus.ENTERED_IN_ERROR:
+    result, is_system = entry.result, actor.role is Role.LABORATORY_SYSTEM
+    if result.status is LabStatus.ENTERED_IN_ERROR and not is_system:
         raise invalid(
             "nothing_to_withdraw", "Only a result that is here can be entered in error.", "/status"
         )
     content = content_columns(result, entry.original or write_out(result))
     check_moments(result, subject, now)
-    result_id = new_id()
-    return content | {
-        "id": result_id,
-        "result_id": result_id,
-        "result_version": 1,
+    row = {
+        **_NOT_OF_MESSAGES,
+        **content,
         "subject_id": entry.subject_id,
         "source": entry.source,
         "accession": entry.accession,
-        "specimen": entry.accession or result.collected_at.astimezone(UTC).isoformat(),
-        "reason": None,
+        "specimen": specimen_of(entry.accession, result.collected_at),
     }
-
-
-def _natural_key(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    return tuple(row[name] for name in _NATURAL_KEY)
-
-
-def _as_table(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> NamedFromClause:
-    """Show rows as a table of one array for each column, so that a statement takes any number."""
-    types = [Text() if isinstance(_TABLE[name].type, Enum) else _TABLE[name].type for name in names]
-    arrays = [
-        literal([row[name] for row in rows], ARRAY(kind))
-        for name, kind in zip(names, types, strict=True)
-    ]
-    columns = [column(name, kind) for name, kind in zip(names, types, strict=True)]
-    return func.unnest(*arrays).table_valued(*columns, name="given").render_derived()
-
-
-async def _insert(
-    session: AsyncSession, study_id: UUID, rows: Sequence[Mapping[str, Any]]
-) -> set[UUID]:
-    """Store first versions by one statement; return the ids of those that were new."""
-    if not rows:
-        return set()
-    given = _as_table(rows, _WRITTEN)
-    statement = (
-        insert(LabResult)
-        .from_select(["study_id", *_WRITTEN], select(literal(study_id), *given.c))
-        .on_conflict_do_nothing(constraint="uq_lab_result_natural_key")
-        .returning(LabResult.id)
+    may_follow = is_system and result.status in _FOLLOWING
+    stated_at = (result.reported_at if is_system else None) or now
+    return Candidate(
+        row=row,
+        stated_at=stated_at,
+        may_follow=may_follow,
+        dated=Dated.SENDER if result.reported_at else Dated.RECEIPT,
     )
-    return set((await session.scalars(statement)).all())
 
 
-async def _versions(
-    session: AsyncSession, study_id: UUID, rows: Sequence[Mapping[str, Any]]
-) -> defaultdict[tuple[Any, ...], list[LabResult]]:
-    """Find every stored version under the natural keys of rows, the last version first."""
-    found: defaultdict[tuple[Any, ...], list[LabResult]] = defaultdict(list)
-    if not rows:
-        return found
-    given = _as_table(rows, _NATURAL_KEY)
-    same = and_(*(getattr(LabResult, name) == given.c[name] for name in _NATURAL_KEY))
-    # A batch may name a key twice, so the join is only a filter.
-    query = (
-        select(LabResult)
-        .where(LabResult.study_id == study_id, select(literal(1)).where(same).exists())
-        .order_by(LabResult.result_version.desc())
-    )
-    for row in await session.scalars(query):
-        found[tuple(getattr(row, name) for name in _NATURAL_KEY)].append(row)
-    return found
-
-
-def _compare(index: int, row: Mapping[str, Any], versions: Sequence[LabResult]) -> Recorded:
-    """Tell a result that was sent again from one that contradicts what is here."""
-    for version in versions:
-        if all(row[name] == getattr(version, name) for name in _CONTENT):
-            return Recorded(index, RecordingOutcome.DUPLICATE, version.id)
-    differs = conflict(
+_REFUSALS = {
+    FilingOutcome.DIFFERS: (
         "result_differs",
         "This analyte of this specimen is here with other content; send a correction of it.",
-    )
-    return Recorded(index, RecordingOutcome.REFUSED, error=differs)
+    ),
+    FilingOutcome.CONTRADICTION: (
+        "result_contradicts",
+        "Two statements of one moment about this specimen differ; send a later correction.",
+    ),
+}
+
+
+def _recorded(index: int, filed: Filed) -> Recorded:
+    """Tell what became of one entry."""
+    if filed.outcome in _REFUSALS:
+        refusal = conflict(*_REFUSALS[filed.outcome])
+        return Recorded(index, RecordingOutcome.REFUSED, error=refusal)
+    return Recorded(index, RecordingOutcome(filed.outcome.value), filed.id)

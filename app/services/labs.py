@@ -16,7 +16,7 @@ from app.domain import facts
 from app.domain.ctcae.grading import GradingResult
 from app.domain.errors import DomainError
 from app.domain.lab_grades import grades_for
-from app.domain.reported_results import LabEntry, OriginalText, RecordingOutcome, known_analyte
+from app.domain.reported_results import LabEntry, RecordingOutcome, known_analyte
 from app.models import LabResult
 from app.services import evidence_mapping as to_fact
 from app.services.access import Actor, Area, Right, allows
@@ -24,8 +24,11 @@ from app.services.evidence import Scope
 from app.services.grading import load_backgrounds
 from app.services.history import as_of, fetch
 from app.services.lab_recording import record_results
-from app.services.lab_versions import is_current, last_versions
+from app.services.lab_versions import current_versions, is_current
 from app.services.paging import Page, PageRequest, page
+
+_SENT = "original_"
+_AS_SENT = [column.name for column in LabResult.__table__.c if column.name.startswith(_SENT)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,15 +67,9 @@ class LabWithGrades:
         return self.fact.day
 
     @property
-    def original(self) -> OriginalText:
-        """Give the numbers and the unit as they were sent."""
-        row = self.row
-        return OriginalText(
-            value=row.original_value,
-            unit=row.original_unit,
-            lln=row.original_lln,
-            uln=row.original_uln,
-        )
+    def original(self) -> dict[str, str | None]:
+        """Give the sender's own words, by the names of the columns without their prefix."""
+        return {name.removeprefix(_SENT): getattr(self.row, name) for name in _AS_SENT}
 
 
 async def record_result(
@@ -132,11 +129,13 @@ async def list_result_versions(
 async def with_grades(
     session: AsyncSession, actor: Actor, rows: Sequence[LabResult], past: datetime | None
 ) -> list[LabWithGrades]:
-    """Put beside each row what follows: its day, its grades, and whether it is the last version."""
+    """Put beside each row what follows: its day, its grades, and whether it is what counts."""
     if not rows:
         return []
     scope = Scope(actor.study_id, ZoneInfo(actor.time_zone), past)
-    last = await last_versions(session, actor.study_id, {row.result_id for row in rows}, past)
+    counting = await current_versions(
+        session, actor.study_id, {row.result_id for row in rows}, past
+    )
     backgrounds = await load_backgrounds(
         session, scope, {row.subject_id for row in rows}, {row.analyte for row in rows}
     )
@@ -145,7 +144,7 @@ async def with_grades(
         fact, against = to_fact.lab(row, scope.zone), backgrounds[row.subject_id]
         grades = grades_for(fact, against)
         baseline = against.baselines.get(row.analyte) if grades else None
-        current = last[row.result_id] == row.result_version
+        current = counting[row.result_id] == row.result_version
         found.append(LabWithGrades(row, fact, current, baseline, grades))
     return found
 

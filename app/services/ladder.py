@@ -126,7 +126,9 @@ def _count(
         number=evidence.subject.number,
         place=place,
         evaluability=judged,
-        versions={fact.id: fact.version for fact in evidence.infusions}
+        # A death that an event tells of has the event's id, and so its version.
+        versions={fact.id: fact.version for fact in evidence.dispositions}
+        | {fact.id: fact.version for fact in evidence.infusions}
         | {fact.id: fact.version for fact in evidence.events},
         events_since_dosing=tuple(
             event

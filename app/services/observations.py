@@ -57,7 +57,9 @@ async def observable_subjects(
     )
     dispositions: defaultdict[UUID, list[DispositionFact]] = defaultdict(list)
     query = select(Disposition).where(
-        Disposition.study_id == actor.study_id, Disposition.subject_id.in_(subject_ids)
+        Disposition.study_id == actor.study_id,
+        Disposition.subject_id.in_(subject_ids),
+        Disposition.retracted.is_(False),
     )
     for row in await session.scalars(query):
         dispositions[row.subject_id].append(to_fact.disposition(row))

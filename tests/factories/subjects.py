@@ -186,6 +186,8 @@ def _lab(keys: dict[str, UUID], analyte: str, collected: datetime, **content: An
         analyte=analyte,
         status="final",
         collected_at=collected,
+        stated_at=collected,
+        standing=2,
         **content,
     )
 

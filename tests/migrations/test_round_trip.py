@@ -1,9 +1,12 @@
 """The migrations go up, down and up again, lose no row, and say what the models say."""
 
+from datetime import datetime, timedelta
+
 import httpx
 import pytest
 from alembic.config import Config
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 from alembic import command
 from app.core.database import Database
@@ -15,6 +18,7 @@ from tests.factories.rows import move_to
 from tests.factories.subjects import FIRST_INFUSION, enrolled_subject
 
 BEFORE_TRIGGERS = "0002"
+BEFORE_CORRECTIONS = "0004"
 # All that a revision makes, in words that compare.
 CATALOGUE = """
 SELECT format('%s.%s %s %s %s', table_name, column_name, data_type, is_nullable, column_default)
@@ -60,9 +64,20 @@ async def catalogue(database: Database) -> list[str]:
         return list(await connection.scalars(text(CATALOGUE)))
 
 
+# Columns that a revision above the triggers adds: they go with it and come back derived.
+LATER = (
+    "collected_precision", "stated_at", "standing", "original_code", "original_range",
+    "original_flags", "original_status", "original_collected", "message_id", "position",
+)  # fmt: skip
+
+
 async def contents(database: Database) -> dict[str, tuple[int, str]]:
     """Count the rows of every table, with a digest of all their values."""
-    query = "SELECT count(*), coalesce(md5(string_agg(t::text, '' ORDER BY t::text)), '') FROM {} t"
+    query = (
+        "SELECT count(*), coalesce(md5(string_agg(kept, '' ORDER BY kept)), '') FROM"
+        f" (SELECT (to_jsonb(t) - '{{{{{','.join(LATER)}}}}}'::text[])::text AS kept FROM {{}} t)"
+        " AS rows_of_it"
+    )
     async with database.engine.connect() as connection:
         tables = list(await connection.scalars(text(TABLES)))
         return {
@@ -166,3 +181,59 @@ async def test_a_service_without_all_its_triggers_is_not_ready(
     trigger = next((word for word in statement.split() if "_" in word), "subject_refuse")
     assert f" {trigger}" in reason
     assert reason.endswith(".")
+
+
+# As a service of revision 0004 wrote it, with the operation that registered the subject.
+EARLIER_EXIT = """
+INSERT INTO disposition
+    (study_id, id, subject_id, event, event_date, reason, operation_id, recorded_at)
+SELECT study_id, gen_random_uuid(), id, 'pregnancy', '2026-06-01', 'Test.', operation_id,
+       recorded_at + interval '1 millisecond'
+FROM subject ORDER BY id LIMIT 1
+"""
+
+
+async def test_dispositions_from_before_get_their_trail(filled, committing_database, clock):
+    """One that was recorded as a mere fact is read as it was, corrected, and counted once."""
+    await downgrade(committing_database, BEFORE_CORRECTIONS)
+    async with committing_database.engine.begin() as connection:
+        await connection.execute(text(EARLIER_EXIT))
+    await migrate(committing_database.engine)
+    subject = (await filled.get("/subjects")).json()["items"][0]
+    path = f"/subjects/{subject['id']}/disposition"
+    (exit_,) = (await filled.get(path)).json()["items"]
+    assert (exit_["version"], exit_["retracted"]) == (1, False)
+    clock.now = datetime.fromisoformat(exit_["recorded_at"]) + timedelta(days=1)
+    past = {"as_of": exit_["recorded_at"]}
+    assert (await filled.get(path, params=past)).json()["items"] == [exit_]
+    too_early = {"as_of": subject["recorded_at"]}
+    assert (await filled.get(path, params=too_early)).json()["items"] == []
+    await downgrade(committing_database, BEFORE_CORRECTIONS)
+    await migrate(committing_database.engine)
+    async with committing_database.engine.connect() as connection:
+        entries = "SELECT count(*) FROM change WHERE table_name = 'disposition'"
+        assert await connection.scalar(text(entries)) == 1
+    retracted = await filled.patch(
+        f"{path}/{exit_['id']}",
+        json={"retracted": True, "reason": "Another subject's."},
+        headers={"If-Match": '"v1"'},
+    )
+    assert retracted.status_code == 200, retracted.text
+    assert (await filled.get(path, params=past)).json()["items"] == [exit_]
+
+
+async def test_a_corrected_disposition_keeps_its_revision(filled, committing_database):
+    """Going back would let a retracted exit count again, so it is refused and nothing is lost."""
+    subject = (await filled.get("/subjects")).json()["items"][0]
+    path = f"/subjects/{subject['id']}/disposition"
+    body = {"event": "pregnancy", "event_date": "2026-06-01", "reason": "Test."}
+    exit_ = (await filled.post(path, json=body)).json()
+    change = {"retracted": True, "reason": "Another subject's."}
+    headers = {"If-Match": '"v1"'}
+    answer = await filled.patch(f"{path}/{exit_['id']}", json=change, headers=headers)
+    assert answer.status_code == 200, answer.text
+    before = await contents(committing_database)
+    with pytest.raises(DBAPIError, match="records are kept"):
+        await downgrade(committing_database, BEFORE_CORRECTIONS)
+    assert await contents(committing_database) == before
+    assert (await filled.get("http://test/readyz")).status_code == 200

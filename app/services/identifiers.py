@@ -1,0 +1,119 @@
+"""The identity vault: what a hospital calls a subject, kept so that only results find it.
+
+Values are matched by keyed hash and kept encrypted; they never reach a log, the trail or an error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.ids import new_id
+from app.core.keyring import Keyring, UnreadableSecret
+from app.domain.errors import conflict, not_found
+from app.domain.vocabulary import IdentifierKind
+from app.models import Subject, SubjectIdentifier
+from app.services.access import Actor
+from app.services.history import as_of, fetch, lock
+from app.services.inbound_matching import identifier_token
+from app.services.paging import Page, PageRequest, page
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedIdentifier:
+    """An identifier beside its value; None where this key does not open it."""
+
+    row: SubjectIdentifier
+    value: str | None
+
+    def __getattr__(self, name: str) -> Any:
+        """Show the row's own columns as the identifier's."""
+        return getattr(self.row, name)
+
+
+async def record_identifier(
+    session: AsyncSession,
+    actor: Actor,
+    subject_id: UUID,
+    keyring: Keyring,
+    kind: IdentifierKind,
+    value: str,
+) -> tuple[SubjectIdentifier, bool]:
+    """Keep an identifier of a subject's site; tell whether it was not there before.
+
+    Raises conflict `identifier_taken` when it belongs to another subject of the study.
+    """
+    subject = await lock(session, Subject, actor.study_id, subject_id, None)
+    token = identifier_token(keyring, kind, subject.site_id, value)
+    known = await _known(session, actor, token)
+    if known is not None and known.subject_id != subject_id:
+        raise conflict(
+            "identifier_taken",
+            "This identifier belongs to another subject of this study; check both subjects, and"
+            " retract it where it is wrong.",
+        )
+    if known is not None:
+        return known, False
+    id_ = new_id()
+    row = SubjectIdentifier(
+        study_id=actor.study_id,
+        id=id_,
+        subject_id=subject_id,
+        site_id=subject.site_id,
+        kind=kind,
+        token=token,
+        sealed=keyring.seal(value.strip().encode(), _place(id_)),
+    )
+    session.add(row)
+    await session.flush()
+    return row, True
+
+
+async def _known(session: AsyncSession, actor: Actor, token: str) -> SubjectIdentifier | None:
+    """Find the identifier in force of a token in the whole study."""
+    query = select(SubjectIdentifier).where(
+        SubjectIdentifier.study_id == actor.study_id,
+        SubjectIdentifier.token == token,
+        SubjectIdentifier.retracted.is_(False),
+    )
+    found: SubjectIdentifier | None = await session.scalar(query)
+    return found
+
+
+async def list_identifiers(
+    session: AsyncSession, actor: Actor, subject_id: UUID, keyring: Keyring, wanted: PageRequest
+) -> Page:
+    """List a page of a subject's identifiers with their values, retracted ones too."""
+    await fetch(session, Subject, actor.study_id, subject_id, wanted.moment)
+    entity = as_of(SubjectIdentifier, actor.study_id, wanted.moment)
+    query = select(entity).where(entity.study_id == actor.study_id, entity.subject_id == subject_id)
+    found = await page(session, query, entity.id, wanted)
+    return Page([OpenedIdentifier(row, _value(row, keyring)) for row in found.items], found.next)
+
+
+async def retract_identifier(
+    session: AsyncSession, actor: Actor, subject_id: UUID, identifier_id: UUID, version: int
+) -> SubjectIdentifier:
+    """Stop matching by an identifier; what was filed by it stays for a person to look at."""
+    await fetch(session, Subject, actor.study_id, subject_id)
+    row = await lock(session, SubjectIdentifier, actor.study_id, identifier_id, version)
+    if row.subject_id != subject_id:
+        raise not_found("subject identifier")
+    row.retracted = True
+    await session.flush()
+    return row
+
+
+def _value(row: SubjectIdentifier, keyring: Keyring) -> str | None:
+    try:
+        return keyring.open(row.sealed, _place(row.id)).decode()
+    except UnreadableSecret:
+        return None
+
+
+def _place(identifier_id: UUID) -> str:
+    return f"subject_identifier {identifier_id}"

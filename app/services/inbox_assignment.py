@@ -1,0 +1,102 @@
+"""Saying whose a result is: a person's word, never against what is known or filed already."""
+
+from __future__ import annotations
+
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.keyring import Keyring
+from app.domain.errors import conflict, forbidden
+from app.domain.sent_results import SentResult
+from app.domain.sent_texts import said
+from app.domain.sent_times import read_time
+from app.domain.vocabulary import IdentifierKind, LabStatus
+from app.models import InboxItem, LabResult, Subject
+from app.schemas.inbox import Assign
+from app.services.access import Actor, Area, Right, allows
+from app.services.history import fetch
+from app.services.identifiers import record_identifier
+from app.services.inbound_matching import match_subjects, patient_values
+from app.services.inbox_reprocessing import ASSIGNED
+from app.services.lab_versions import is_current
+from app.services.senders import CallingSender
+
+
+async def assign_subject(
+    session: AsyncSession,
+    caller: CallingSender,
+    item: InboxItem,
+    step: Assign,
+    sent: SentResult,
+    keyring: Keyring,
+) -> list[str]:
+    """Note whose the result of an item is; return the tokens that lead to the subject from now on.
+
+    Raises forbidden for roles that do not know who subjects are, and conflict where the subject is
+    another site's or the message or a filed result says that it is somebody else's.
+    """
+    actor = caller.actor
+    _check_role(actor)
+    subject = await fetch(session, Subject, actor.study_id, step.subject_id)
+    if subject.site_id != caller.site_id:
+        raise conflict(
+            "other_site", "The sender reports on another site than the subject's; check both."
+        )
+    (match,) = await match_subjects(session, caller, [sent], keyring)
+    if match.subject_id not in (None, subject.id):
+        raise conflict(
+            "subject_known",
+            "The message's identifiers lead to another subject; where they are wrong, retract them"
+            " first.",
+        )
+    await _check_specimen(session, caller, subject.id, sent)
+    item.subject_id, item.resolution = subject.id, ASSIGNED
+    values = patient_values(caller, sent) if step.remember else []
+    patient = IdentifierKind.PATIENT
+    kept = [
+        await record_identifier(session, actor, subject.id, keyring, patient, value)
+        for value in values
+    ]
+    return [identifier.token for identifier, _ in kept]
+
+
+def _check_role(actor: Actor) -> None:
+    """Let only those assign who register subjects or keep their identifiers."""
+    if allows(actor.role, Area.SCREENING, Right.UPDATE):
+        return
+    if not allows(actor.role, Area.IDENTITY, Right.CREATE):
+        raise forbidden(
+            "role_not_allowed",
+            "Your role may resolve this otherwise, but not say whose result it is; ask somebody who"
+            " registers subjects.",
+        )
+
+
+async def _check_specimen(
+    session: AsyncSession, caller: CallingSender, subject_id: UUID, sent: SentResult
+) -> None:
+    """Raise conflict when results of the same specimen are filed under another subject.
+
+    The same accession number at another collection time is another specimen.
+    """
+    collected = read_time(sent.collected, ZoneInfo(caller.profile.time_zone))
+    accession = said(sent.accession)
+    if collected is None or not accession:
+        return
+    elsewhere = select(LabResult.id).where(
+        LabResult.study_id == caller.actor.study_id,
+        LabResult.source == caller.code,
+        LabResult.accession == accession,
+        LabResult.collected_at == collected.instant,
+        LabResult.subject_id != subject_id,
+        LabResult.status != LabStatus.ENTERED_IN_ERROR,
+        is_current(LabResult, None),
+    )
+    if await session.scalar(elsewhere.limit(1)) is not None:
+        raise conflict(
+            "specimen_of_another",
+            "Results of this specimen are filed under another subject; withdraw them there first.",
+        )

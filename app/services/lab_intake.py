@@ -1,0 +1,288 @@
+"""The short way for ordinary results: what arrives together is stored by one statement and commit.
+
+A sending is ordinary when its sender may send and all its results are sound, new and of subjects
+that have not left. Nothing is stored here of any other: the plain way (lab_recording.py) takes it
+from the start and says what is wrong. What an ordinary sending stores is the same either way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import asyncpg
+
+from app.core.database import Database
+from app.core.gathering import Gathering
+from app.core.ids import new_id
+from app.core.serialization import to_json
+from app.domain.disposition import end_days
+from app.domain.errors import DomainError
+from app.domain.reported_results import LabEntry
+from app.domain.vocabulary import Role
+from app.services.access import Actor, Area, Right, allows
+from app.services.idempotency import Answer, RequestKey
+from app.services.lab_filing import version
+from app.services.lab_intake_statements import ADMIT, ANSWER, OPERATION, STORE, WRITTEN
+from app.services.lab_recording import candidate
+from app.services.observations import Observable
+
+_NATURAL_KEY = ("subject_id", "source", "specimen", "analyte")
+_FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+# Sendings that share a transaction, and the results up to which one is small enough to.
+MOST_TOGETHER, SMALL = 32, 100
+# Larger ones that are stored at a time; more would keep everybody else from a turn.
+LARGE_AT_ONCE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sends, as the token says, and to which study."""
+
+    issuer: str
+    subject: str
+    study_key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sending:
+    """One request: the results that are stored together or, here, not at all.
+
+    With `shows_result` the answer shows the stored result, so that it needs a sender who gets no
+    grades. `answer` makes the answer, which is kept under the `key` where there is one.
+    """
+
+    sender: Sender
+    request_id: str
+    command: str
+    entries: Sequence[LabEntry]
+    shows_result: bool
+    key: RequestKey | None
+    answer: Callable[[Stored], Answer]
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """What a sending stores: its rows in its order, by whom and when."""
+
+    actor: Actor
+    rows: Sequence[Mapping[str, Any]]
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A sending that may be stored, and its answer."""
+
+    operation: tuple[Any, ...]
+    rows: Sequence[dict[str, Any]]
+    key: RequestKey | None
+    answer: Answer
+
+    @property
+    def names(self) -> list[tuple[Any, ...]]:
+        """Give what nothing else may be stored under: natural keys and the Idempotency-Key."""
+        key = [(self.key.scope, self.key.key)] if self.key else []
+        return [*map(_natural_key, self.rows), *key]
+
+    def is_among(self, ids: Collection[UUID], keys: Collection[tuple[str, str]]) -> bool:
+        """Tell whether all of it was written."""
+        has_key = self.key is None or (self.key.scope, self.key.key) in keys
+        return has_key and all(row["id"] in ids for row in self.rows)
+
+
+class _NotAllNew(Exception):  # noqa: N818 - no error: the transaction is to be rolled back
+    """Something of the sendings at these places is here already, or their subjects have left."""
+
+    def __init__(self, places: Collection[int]) -> None:
+        super().__init__()
+        self.places = places
+
+
+class LabIntake:
+    """The short way of one process: small sendings that arrive together are stored together."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._small = Gathering(self._store, MOST_TOGETHER)
+        self._large = asyncio.Semaphore(LARGE_AT_ONCE)
+
+    async def take(self, sending: Sending) -> Answer | None:
+        """Store a sending if it is ordinary, and return once that is committed.
+
+        A database that fails is left to the plain way, too: it answers for it, and finds what was
+        committed after all.
+        """
+        try:
+            if len(sending.entries) <= SMALL:
+                return await self._small.do(sending)
+            async with self._large:
+                return (await self._store([sending]))[0]
+        except _FAILURES:
+            return None
+
+    async def _store(self, sendings: Sequence[Sending]) -> Sequence[Answer | None]:
+        async with self._database.direct() as connection:
+            return await store(connection, sendings)
+
+
+async def store(
+    connection: asyncpg.Connection, sendings: Sequence[Sending]
+) -> Sequence[Answer | None]:
+    """Store the ordinary ones of some sendings in one transaction; None stands for the others."""
+    try:
+        async with connection.transaction():
+            ready = await _prepare(connection, sendings)
+            return await _write(connection, ready)
+    except _NotAllNew as found:
+        # All was rolled back for the sake of some; the rest is tried again without them.
+        rest = [each for place, each in enumerate(sendings) if place not in found.places]
+        again = iter(await store(connection, rest) if rest else ())
+        return [None if place in found.places else next(again) for place in range(len(sendings))]
+
+
+async def _prepare(
+    connection: asyncpg.Connection, sendings: Sequence[Sending]
+) -> list[_Ready | None]:
+    """Judge every sending; the later one of two that name the same result or key has to wait."""
+    admitted = await _admit(connection, sendings)
+    taken: set[tuple[Any, ...]] = set()
+    prepared: list[_Ready | None] = []
+    for sending in sendings:
+        ready = _judge(sending, admitted[sending.sender])
+        names = ready.names if ready else []
+        if len(set(names)) < len(names) or not taken.isdisjoint(names):
+            ready = None
+        else:
+            taken.update(names)
+        prepared.append(ready)
+    return prepared
+
+
+@dataclass(frozen=True, slots=True)
+class _Admission:
+    """The role in which a sender may send, if any, the subjects it may send results of, and when.
+
+    `recorded_at` is the moment by the database's clock.
+    """
+
+    actor: Actor | None
+    subjects: Mapping[UUID, Observable]
+    recorded_at: datetime | None
+
+
+async def _admit(
+    connection: asyncpg.Connection, sendings: Sequence[Sending]
+) -> dict[Sender, _Admission]:
+    """Find for each sender what it may do, and lock the subjects."""
+    together: defaultdict[Sender, list[Sending]] = defaultdict(list)
+    for sending in sendings:
+        together[sending.sender].append(sending)
+    admitted = {}
+    for sender, theirs in together.items():
+        wanted = {entry.subject_id for sending in theirs for entry in sending.entries}
+        latest = max(sending.now for sending in theirs)
+        rows = await connection.fetch(
+            ADMIT, sender.issuer, sender.subject, sender.study_key, latest, list(wanted)
+        )
+        able = (each for each in rows if allows(Role(each["role"]), Area.LABORATORY, Right.CREATE))
+        first = next(able, None)
+        admitted[sender] = _Admission(
+            actor=_actor(sender, first) if first else None,
+            subjects={
+                row["subject_id"]: Observable(
+                    row["birth_year"], end_days(()), ZoneInfo(row["time_zone"])
+                )
+                for row in rows
+            },
+            recorded_at=rows[0]["recorded_at"] if rows else None,
+        )
+    return admitted
+
+
+def _actor(sender: Sender, row: Mapping[str, Any]) -> Actor:
+    return Actor(
+        study_id=row["study_id"],
+        study_key=sender.study_key,
+        time_zone=row["time_zone"],
+        principal_id=row["principal_id"],
+        display_name=row["display_name"],
+        organisation=row["organisation"],
+        role=Role(row["role"]),
+        request_id="",
+    )
+
+
+def _judge(sending: Sending, admission: _Admission) -> _Ready | None:
+    """Return what to write of a sending, None unless all of it is sound and allowed."""
+    if admission.actor is None or admission.recorded_at is None:
+        return None
+    actor = replace(admission.actor, request_id=sending.request_id)
+    if sending.shows_result and allows(actor.role, Area.LABORATORY, Right.READ):
+        return None
+    try:
+        candidates = [
+            candidate(actor, entry, admission.subjects.get(entry.subject_id), sending.now)
+            for entry in sending.entries
+        ]
+    except DomainError:
+        return None
+    operation = (
+        actor.study_id, new_id(), actor.principal_id, actor.display_name, actor.role.value,
+        actor.organisation, sending.command, sending.command, sending.request_id,
+        admission.recorded_at,
+    )  # fmt: skip
+    origin = dict(
+        zip(("study_id", "operation_id"), operation[:2], strict=True),
+        recorded_at=admission.recorded_at,
+    )
+    rows = [version(each, None, 1) for each in candidates]
+    for row in rows:
+        row.update(origin)
+    stored = Stored(actor=actor, rows=rows, recorded_at=admission.recorded_at)
+    return _Ready(operation, rows, sending.key, sending.answer(stored))
+
+
+async def _write(
+    connection: asyncpg.Connection, ready: Sequence[_Ready | None]
+) -> list[Answer | None]:
+    """Write everything by one statement; raise _NotAllNew unless it wrote all."""
+    found = [each for each in ready if each is not None]
+    if found:
+        # In the order of their keys, so that two transactions never wait for each other.
+        rows = sorted((row for each in found for row in each.rows), key=_natural_key)
+        kept = sorted(_kept(each.key, each.answer) for each in found if each.key is not None)
+        written = await connection.fetch(
+            STORE,
+            *([each.operation[place] for each in found] for place in range(len(OPERATION))),
+            *([each[place] for each in kept] for place in range(len(ANSWER))),
+            *([row[name] for row in rows] for name in WRITTEN),
+        )
+        if len(written) < len(rows) + len(kept):
+            ids = {row["id"] for row in written}
+            keys = {(row["scope"], row["key"]) for row in written}
+            raise _NotAllNew(
+                {
+                    place
+                    for place, each in enumerate(ready)
+                    if each is not None and not each.is_among(ids, keys)
+                }
+            )
+    return [None if each is None else each.answer for each in ready]
+
+
+def _kept(key: RequestKey, answer: Answer) -> tuple[Any, ...]:
+    """Return the columns of an answer under its key."""
+    headers = to_json(answer.headers)
+    return key.scope, key.key, key.fingerprint, answer.status, headers, answer.body
+
+
+def _natural_key(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in _NATURAL_KEY)

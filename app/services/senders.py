@@ -1,0 +1,238 @@
+"""Which laboratory system is calling: found by its token, its key, its certificate or its code.
+
+Machine clients have no study in the address: study, site and reading follow from who they are.
+Everything is read in the message's own transaction, so that a closed door is closed at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, exists, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.rate import Rates
+from app.domain.errors import forbidden, not_found, too_many
+from app.domain.sender_profile import SenderProfile
+from app.domain.vocabulary import Role
+from app.models import Principal, RoleGrant, Sender, SenderProfileVersion, Study
+from app.services.access import Actor
+from app.services.history import lock
+from app.services.sender_keys import invalid_credentials, opened_by
+from app.services.sender_profiles import last_number, stored_profile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallingSender:
+    """A laboratory system at the door: who acts, what it may send, and how to read it.
+
+    `networks` are CIDR blocks; empty ones and `analytes` None restrict nothing.
+    """
+
+    actor: Actor
+    sender_id: UUID
+    code: str
+    site_id: UUID
+    sending_application: str | None
+    sending_facility: str | None
+    analytes: frozenset[str] | None
+    networks: tuple[str, ...]
+    rate_per_minute: int
+    profile: SenderProfile
+    profile_number: int
+
+
+async def sender_of_identity(
+    session: AsyncSession,
+    identity: tuple[str, str],
+    code: str | None,
+    request_id: str,
+    now: datetime,
+) -> CallingSender:
+    """Find the sender bound to a token's issuer and subject; `code` picks one of several.
+
+    Raises forbidden for people, and for a client of several studies that names no sender.
+    """
+    conditions = [Principal.issuer == identity[0], Principal.subject == identity[1]]
+    if code is not None:
+        conditions.append(Sender.code == code)
+    found = await _find(session, conditions, request_id, now)
+    if not found:
+        raise forbidden(
+            "not_a_sender",
+            "Only a laboratory system sends here, and this identity belongs to none that is active;"
+            " let a data manager register it as a sender.",
+        )
+    return _only(found)
+
+
+async def sender_of_key(
+    session: AsyncSession, secret: str, request_id: str, now: datetime
+) -> CallingSender:
+    """Find the sender that an API key opens the door for; raise invalid_credentials."""
+    found = await _find(session, [opened_by(secret)], request_id, now)
+    if not found:
+        raise invalid_credentials()
+    return _only(found)
+
+
+async def sender_of_certificate(
+    session: AsyncSession, digest_hex: str, request_id: str, now: datetime
+) -> CallingSender:
+    """Find the sender of a client certificate by its SHA-256; raise invalid_credentials."""
+    known = Sender.certificates.any_() == digest_hex.lower()
+    found = await _find(session, [known], request_id, now)
+    if not found:
+        raise invalid_credentials()
+    return _only(found)
+
+
+async def sender_of_code(
+    session: AsyncSession, study_key: str, code: str, request_id: str, now: datetime
+) -> CallingSender:
+    """Find a sender by its code, for doors that only this machine reaches; raise not_found."""
+    conditions = [Study.key == study_key, Sender.code == code]
+    found = await _find(session, conditions, request_id, now)
+    if not found:
+        raise not_found("sender")
+    return _only(found)
+
+
+async def sender_again(session: AsyncSession, actor: Actor, sender_id: UUID) -> CallingSender:
+    """Return a sender, open or closed, as its messages are read again by a person.
+
+    The lock keeps its profile as it is, and lets one person after the other release what waits.
+    """
+    sender = await lock(session, Sender, actor.study_id, sender_id, None)
+    profile, number = await present_profile(session, actor, sender_id)
+    return _caller(actor, sender, profile, number)
+
+
+async def present_profile(
+    session: AsyncSession, actor: Actor, sender_id: UUID
+) -> tuple[SenderProfile, int]:
+    """Return how a sender is read now, and the number of that version."""
+    last = (
+        select(SenderProfileVersion.number, SenderProfileVersion.digest)
+        .where(
+            SenderProfileVersion.study_id == actor.study_id,
+            SenderProfileVersion.sender_id == sender_id,
+        )
+        .order_by(SenderProfileVersion.number.desc())
+        .limit(1)
+    )
+    number, content = (await session.execute(last)).one()
+    profile = await stored_profile(session, actor.study_id, sender_id, number, content)
+    return profile, number
+
+
+def check_network(caller: CallingSender, address: str | None) -> None:
+    """Refuse a caller from outside its networks; raise forbidden `network_not_allowed`."""
+    if not caller.networks:
+        return
+    client = _address(address)
+    if client is None or not any(client in ip_network(block) for block in caller.networks):
+        raise forbidden(
+            "network_not_allowed",
+            "This sender may not send from this network; let a data manager add the network.",
+        )
+
+
+def check_rate(caller: CallingSender, rates: Rates) -> None:
+    """Count one message, however many results it holds; raise `too_many_messages`."""
+    wait = rates.take(caller.sender_id, caller.rate_per_minute)
+    if wait:
+        raise too_many(
+            "too_many_messages",
+            f"This sender may send {caller.rate_per_minute} messages a minute; wait as long as"
+            " Retry-After says and send the message again.",
+            wait,
+        )
+
+
+def _address(text: str | None) -> IPv4Address | IPv6Address | None:
+    """Read a client's address; an IPv4 one behind an IPv6 socket is meant as IPv4."""
+    try:
+        address = ip_address(text or "")
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _only(found: list[CallingSender]) -> CallingSender:
+    """Take the one sender; two studies may know the same client."""
+    if len(found) > 1:
+        raise forbidden(
+            "several_senders",
+            "These credentials belong to several senders; name one by its code as `sender`, or use"
+            " its API key.",
+        )
+    return found[0]
+
+
+async def _find(
+    session: AsyncSession, conditions: list[ColumnElement[bool]], request_id: str, now: datetime
+) -> list[CallingSender]:
+    """List the active senders that meet the conditions and whose grant is in force."""
+    granted = exists().where(
+        RoleGrant.study_id == Principal.study_id,
+        RoleGrant.principal_id == Principal.id,
+        RoleGrant.role == Role.LABORATORY_SYSTEM,
+        or_(RoleGrant.site_id.is_(None), RoleGrant.site_id == Sender.site_id),
+        RoleGrant.valid_from <= now,
+        or_(RoleGrant.valid_until.is_(None), RoleGrant.valid_until > now),
+    )
+    query = (
+        select(Study, Principal, Sender, SenderProfileVersion.number, SenderProfileVersion.digest)
+        .join(Sender, Sender.study_id == Study.study_id)
+        .join(
+            Principal,
+            (Principal.study_id == Sender.study_id) & (Principal.id == Sender.principal_id),
+        )
+        .join(
+            SenderProfileVersion,
+            (SenderProfileVersion.study_id == Sender.study_id)
+            & (SenderProfileVersion.sender_id == Sender.id)
+            & (SenderProfileVersion.number == last_number(Sender)),
+        )
+        .where(Sender.active, granted, *conditions)
+        .execution_options(populate_existing=True)
+    )
+    found = []
+    for study, principal, sender, number, content in (await session.execute(query)).all():
+        profile = await stored_profile(session, study.study_id, sender.id, number, content)
+        actor = _actor(study, principal, request_id)
+        found.append(_caller(actor, sender, profile, number))
+    return found
+
+
+def _actor(study: Study, principal: Principal, request_id: str) -> Actor:
+    return Actor(
+        study_id=study.study_id,
+        study_key=study.key,
+        time_zone=study.time_zone,
+        principal_id=principal.id,
+        display_name=principal.display_name,
+        organisation=principal.organisation,
+        role=Role.LABORATORY_SYSTEM,
+        request_id=request_id,
+    )
+
+
+def _caller(actor: Actor, sender: Sender, profile: SenderProfile, number: int) -> CallingSender:
+    return CallingSender(
+        actor=actor,
+        sender_id=sender.id,
+        code=sender.code,
+        site_id=sender.site_id,
+        sending_application=sender.sending_application,
+        sending_facility=sender.sending_facility,
+        analytes=frozenset(sender.analytes) if sender.analytes else None,
+        networks=tuple(sender.networks or ()),
+        rate_per_minute=sender.rate_per_minute,
+        profile=profile,
+        profile_number=number,
+    )
