@@ -1,4 +1,5 @@
-# The service without the embedded PostgreSQL: it needs DATABASE_URL, TOKEN_ISSUER and TOKEN_JWKS.
+# The service without the embedded PostgreSQL: it needs DATABASE_URL, TOKEN_ISSUER,
+# TOKEN_JWKS and IDENTITY_KEY.
 
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /build

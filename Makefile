@@ -4,10 +4,13 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run demo test check lint types contracts fmt migrate openapi fuzz bench lock clean
+.PHONY: help run demo test check lint types contracts fmt migrate openapi fuzz chaos lock clean \
+	bench bench-labs bench-panels bench-bulk bench-messages bench-storage bench-scale bench-series
 
 PYTHON ?= python3
 EXAMPLES ?= 1000
+SECONDS ?= 60
+SEED ?= 0
 BIN := .venv/bin
 INSTALLED := .venv/installed
 INSTALLED_DEV := .venv/installed-dev
@@ -16,7 +19,7 @@ COMPILE := uv pip compile --quiet --generate-hashes --no-annotate --no-header \
 	--universal --python-version 3.11 --extra build pyproject.toml
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(INSTALLED) ## Serve on http://127.0.0.1:8000; PostgreSQL included (HOST, PORT, DATA_DIR, DATABASE_URL)
 	@exec $(BIN)/msc-icaht serve
@@ -55,8 +58,33 @@ openapi: $(INSTALLED_DEV) ## Write openapi/openapi.json
 fuzz: $(INSTALLED_DEV) ## Fuzz every operation for longer (EXAMPLES=1000)
 	MSC_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest tests/contract/test_fuzz.py
 
+chaos: $(INSTALLED_DEV) ## Kill API, listener and PostgreSQL at random for longer (SECONDS=60, SEED=)
+	MSC_CHAOS_SECONDS=$(SECONDS) MSC_CHAOS_SEED=$(SEED) \
+		$(BIN)/pytest -s tests/promises/test_P01_acknowledged_means_stored.py
+
 bench: $(INSTALLED) ## Measure the start and the memory
 	$(BIN)/python benchmarks/start.py
+
+bench-labs: $(INSTALLED) ## Measure one result a request beside the database's own limit (BENCH=options)
+	$(BIN)/python -m benchmarks.labs $(BENCH)
+
+bench-panels: $(INSTALLED) ## Measure twenty results a request
+	$(BIN)/python -m benchmarks.labs --results 20 $(BENCH)
+
+bench-bulk: $(INSTALLED) ## Measure two thousand results a request
+	$(BIN)/python -m benchmarks.labs --results 2000 --connections 1 4 $(BENCH)
+
+bench-messages: $(INSTALLED) ## Measure HL7 v2 messages over MLLP and HTTP, new ones and resends
+	$(BIN)/python -m benchmarks.messages $(BENCH)
+
+bench-storage: $(INSTALLED) ## Measure the bytes of a result on disk and in the WAL
+	$(BIN)/python -m benchmarks.storage $(BENCH)
+
+bench-scale: $(INSTALLED) ## Measure panels beside half a million results that are there
+	$(BIN)/python -m benchmarks.scale $(BENCH)
+
+bench-series: $(INSTALLED) ## Measure reading fifty results beside the database's own JSON
+	$(BIN)/python -m benchmarks.series $(BENCH)
 
 lock: ## Pin the dependencies anew, with hashes; needs uv
 	$(COMPILE) --output-file requirements.lock

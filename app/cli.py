@@ -43,7 +43,7 @@ Command = Callable[[argparse.Namespace], int | None]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status."""
     wanted = _parser().parse_args(arguments)
-    _unwind_on_signals(0 if wanted.command is serve else STOPPED)
+    _unwind_on_signals(0 if wanted.command in (serve, mllp) else STOPPED)
     try:
         return wanted.command(wanted) or 0
     except ValidationError as error:
@@ -86,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     add(serve)
+    _add_sender(add(mllp))
     add(migrate)
     _add_role(add(token), second=True).add_argument(
         "--hours", type=_hours, default=12, help="how long it is valid (12)"
@@ -93,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     grant_parser = _add_role(add(grant))
     for name, meaning in _GRANT_ARGUMENTS.items():
         grant_parser.add_argument(f"--{name}", required=True, help=meaning)
+    _add_target(add(replay))
     demo_parser = add(demo)
     demo_parser.add_argument("--url", help="where the service is (from HOST and PORT)")
     demo_parser.add_argument("--seed", type=int, default=1, help="of everything random (1)")
@@ -120,6 +122,26 @@ def _add_role(parser: argparse.ArgumentParser, second: bool = False) -> argparse
     return parser
 
 
+def _add_sender(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--study", help="without TLS: key of the study, such as NCT07212335")
+    parser.add_argument("--sender", help="without TLS: code of the sender that everybody here is")
+
+
+def _add_target(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, help="messages one after the other, a batch, or frames")
+    target = parser.add_mutually_exclusive_group()
+    target.add_argument("--url", help="where the service is (from HOST and PORT)")
+    target.add_argument("--mllp", type=_address, metavar="HOST:PORT", help="a listener without TLS")
+
+
+def _address(text: str) -> tuple[str, int]:
+    """Read host and port."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal():
+        raise argparse.ArgumentTypeError("give host and port, such as 127.0.0.1:2575")
+    return host.strip("[]"), int(port)
+
+
 def serve(wanted: argparse.Namespace) -> None:
     """Serve the API in the foreground until Ctrl-C or SIGTERM."""
     settings = Settings()
@@ -143,6 +165,19 @@ def _welcome(settings: Settings, address: str) -> str:
         lines += [f"  {command} {role.value}" for role in Role]
         lines.append(f"  {command} {Role.SAFETY_COMMITTEE.value} --second")
     return "\n".join([*lines, "Stop with Ctrl-C."])
+
+
+def mllp(wanted: argparse.Namespace) -> None:
+    """Listen for HL7 v2 over MLLP in the foreground until Ctrl-C or SIGTERM."""
+    settings = Settings()
+    if (wanted.study is None) != (wanted.sender is None):
+        raise OperatorError("Give --study and --sender together, or neither.")
+    from app.core.logging import configure_logging
+    from app.mllp import process
+
+    configure_logging(settings.log_level)
+    local = (wanted.study, wanted.sender) if wanted.study else None
+    process.listen(settings, local, lambda at: print(f"MLLP is answered at {at}", flush=True))
 
 
 def migrate(wanted: argparse.Namespace) -> None:
@@ -197,6 +232,23 @@ def demo(wanted: argparse.Namespace) -> None:
         raise OperatorError(
             f"The service refused a step of the demonstration: {refusal}"
         ) from refusal
+
+
+def replay(wanted: argparse.Namespace) -> int:
+    """Send a file of HL7 v2 messages, in order; SENDER_KEY is the API key or token for HTTP."""
+    from app import replay as sending
+
+    messages = sending.messages_of(wanted.file.read_bytes())
+    if wanted.mllp:
+        target = sending.over_mllp(*wanted.mllp)
+    else:
+        settings = Settings()
+        key = os.environ.get("SENDER_KEY")
+        if not key:
+            raise OperatorError("Set SENDER_KEY to an API key or an access token of the sender.")
+        target = sending.over_http(wanted.url or f"http://{settings.host}:{settings.port}", key)
+    with target as send:
+        return 0 if sending.replay(messages, send, print) else 1
 
 
 def grant(wanted: argparse.Namespace) -> None:

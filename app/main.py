@@ -15,15 +15,19 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from app.core.clock import Clock, system_clock
 from app.core.config import Settings
 from app.core.database import Database
+from app.core.keyring import SECRET_BYTES, Keyring
+from app.core.rate import Rates
 from app.core.security import TokenVerifier
 from app.routers import BULK_ROUTERS, ROUTERS, openapi, problems
 from app.routers.middleware import Surroundings
+from app.services.lab_intake import LabIntake
 
 
 def create_app(
     settings: Settings,
     database: Database,
     verifier: TokenVerifier,
+    keyring: Keyring,
     clock: Clock = system_clock,
 ) -> FastAPI:
     """Build the application; the caller owns the database's life outside the lifespan."""
@@ -49,17 +53,26 @@ def create_app(
     app.state.settings = settings
     app.state.database = database
     app.state.verifier = verifier
+    app.state.keyring = keyring
+    app.state.rates = Rates()
+    app.state.lab_intake = LabIntake(database)
     app.state.clock = clock
-    for prefix, router in ROUTERS:
-        app.include_router(router, prefix=prefix)
+    _mount(app, settings)
+    return app
+
+
+def _mount(app: FastAPI, settings: Settings) -> None:
+    """Put the routes, the error handlers and the middleware into the application."""
+    # Paths are tried in this order, so those that are asked most come first.
     for prefix, router in BULK_ROUTERS:
         app.include_router(router, prefix=prefix, max_body_size=settings.bulk_body_limit_bytes)
+    for prefix, router in ROUTERS:
+        app.include_router(router, prefix=prefix)
     problems.install(app)
     openapi.install(app)
     # Inside the surroundings, which turn its plain refusal into a problem document.
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.body_limit_bytes)
     app.add_middleware(Surroundings)
-    return app
 
 
 def operation_id(route: APIRoute) -> str:
@@ -71,5 +84,6 @@ def openapi_document() -> dict[str, Any]:
     """Return the OpenAPI document of the application; needs no database and no environment."""
     settings = Settings.model_construct()
     unreachable = Database("postgresql://")
-    app = create_app(settings, unreachable, TokenVerifier("", "", KeySet([])))
+    no_issuer, no_secret = TokenVerifier("", "", KeySet([])), Keyring(bytes(SECRET_BYTES))
+    app = create_app(settings, unreachable, no_issuer, no_secret)
     return app.openapi()

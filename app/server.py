@@ -18,6 +18,7 @@ from app.core.clock import system_clock
 from app.core.config import Environment, Settings
 from app.core.database import Database
 from app.core.errors import OperatorError
+from app.core.keyring import Keyring, local_keyring
 from app.core.migration import is_current, migrate
 from app.core.security import DEVELOPMENT_ISSUER, DevelopmentIssuer, TokenVerifier
 from app.main import create_app
@@ -39,9 +40,8 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     """
     with listening(settings.host, settings.port) as listener, database_url(settings) as url:
         asyncio.run(with_database(url, partial(prepare, settings)))
-        app = create_app(
-            settings, Database(url, settings.database_pool_size), token_verifier(settings)
-        )
+        pool = Database(url, settings.database_pool_size)
+        app = create_app(settings, pool, token_verifier(settings), identity_keyring(settings))
         config = uvicorn.Config(
             app,
             http="httptools",
@@ -107,6 +107,13 @@ async def prepare(settings: Settings, database: Database) -> None:
         async with database.session() as session:
             await load_study(session, system_clock())
             await session.commit()
+
+
+def identity_keyring(settings: Settings) -> Keyring:
+    """Return the configured identity key, or development's own of the data directory."""
+    if settings.identity_key is None:
+        return local_keyring(settings.data_dir)
+    return Keyring(bytes.fromhex(settings.identity_key.get_secret_value()))
 
 
 def token_verifier(settings: Settings) -> TokenVerifier:

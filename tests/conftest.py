@@ -1,10 +1,12 @@
 """Fixtures: one PostgreSQL for the run, one transaction for each test, clients for every role."""
 
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -16,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, create_async_e
 from app.core.config import Settings
 from app.core.database import Database, async_url
 from app.core.embedded_postgres import embedded_postgres
+from app.core.keyring import SECRET_BYTES, Keyring
 from app.core.migration import migrate
 from app.core.security import DevelopmentIssuer
 from app.domain.vocabulary import Role
@@ -27,6 +30,7 @@ from app.services.studies import NewStudy, create_study
 
 STUDY = "NCT07212335"
 TEMPLATE, MAIN = "msc_template", "msc_main"
+KEYRING = Keyring(bytes(range(SECRET_BYTES)))
 NOW = datetime(2026, 6, 1, 4, 0, tzinfo=UTC)
 
 
@@ -65,6 +69,13 @@ class TransactionDatabase(Database):
         )
         async with session:
             yield session
+
+    @asynccontextmanager
+    async def direct(self) -> AsyncIterator[Any]:
+        """Give the driver's connection; what it begins is a savepoint of the transaction."""
+        # The driver enters the transaction with the first statement.
+        await self.connection.execute(text("SELECT 1"))
+        yield (await self.connection.get_raw_connection()).driver_connection
 
 
 @pytest.fixture(scope="session")
@@ -179,6 +190,15 @@ def issuer(tmp_path_factory: pytest.TempPathFactory) -> DevelopmentIssuer:
 
 
 @pytest.fixture
+def handlers() -> Iterator[None]:
+    """Give the test run its signal handlers back after a command has set its own."""
+    kept = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for each, handler in kept.items():
+        signal.signal(each, handler)
+
+
+@pytest.fixture
 def clock() -> TestClock:
     """The clock of the application under test."""
     return TestClock()
@@ -186,7 +206,13 @@ def clock() -> TestClock:
 
 def build_app(database: Database, issuer: DevelopmentIssuer, clock: TestClock) -> FastAPI:
     """Build the application as production does, on a test's database and clock."""
-    return create_app(Settings(), database, issuer.verifier(), clock)
+    return create_app(Settings(), database, issuer.verifier(), KEYRING, clock)
+
+
+@pytest.fixture
+def keyring() -> Keyring:
+    """The keys that every application under test keeps identity with."""
+    return KEYRING
 
 
 @pytest.fixture

@@ -20,11 +20,13 @@ from app.core.database import Database
 from app.main import openapi_document
 from tests.conftest import STUDY
 
+pytestmark = pytest.mark.usefixtures("handlers")
 ROOT = Path(__file__).parents[1]
 PRODUCTION = {
     "ENVIRONMENT": "production",
     "TOKEN_ISSUER": "https://id.hospital.example",
     "TOKEN_JWKS": "keys.json",
+    "IDENTITY_KEY": "01" * 32,
 }
 GRANT = (
     "grant", "--study", STUDY, "--role", "administrator", "--issuer", "https://id.example",
@@ -34,7 +36,10 @@ GRANT = (
 
 def environment(**settings: str) -> dict[str, str]:
     """The environment of a command: this one's, without what configures the service."""
-    ours = {"DATABASE_URL", "DATA_DIR", "ENVIRONMENT", "HOST", "PORT", "TOKEN_ISSUER", "TOKEN_JWKS"}
+    ours = {
+        "DATABASE_URL", "DATA_DIR", "ENVIRONMENT", "HOST", "IDENTITY_KEY", "PORT", "TOKEN_ISSUER",
+        "TOKEN_JWKS",
+    }  # fmt: skip
     return {name: value for name, value in os.environ.items() if name not in ours} | settings
 
 
@@ -49,15 +54,6 @@ def run(*arguments: str, **settings: str) -> subprocess.CompletedProcess:
         timeout=60,
         check=False,
     )
-
-
-@pytest.fixture(autouse=True)
-def handlers():
-    """Give the test run its signal handlers back."""
-    kept = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    yield
-    for each, handler in kept.items():
-        signal.signal(each, handler)
 
 
 @contextmanager
@@ -145,18 +141,19 @@ def test_a_taken_port_is_one_sentence(tmp_path):
 
 
 def test_production_names_everything_that_is_missing():
-    """Without a database and an issuer production does not start, and says all at once."""
+    """Without a database, an issuer and a key production does not start, and says all at once."""
     ended = run("serve", ENVIRONMENT="production")
     assert ended.returncode == 1
-    for name in ("DATABASE_URL", "TOKEN_ISSUER", "TOKEN_JWKS"):
+    for name in ("DATABASE_URL", "TOKEN_ISSUER", "TOKEN_JWKS", "IDENTITY_KEY"):
         assert name in ended.stderr
 
 
-def test_a_wrong_setting_is_named_without_its_value():
+@pytest.mark.parametrize("name", ["PORT", "IDENTITY_KEY"])
+def test_a_wrong_setting_is_named_without_its_value(name):
     """A message repeats the setting's name, never what was given: a URL holds a password."""
-    ended = run("serve", PORT="planted")
+    ended = run("serve", **{name: "planted"})
     assert ended.returncode == 1
-    assert "PORT" in ended.stderr
+    assert name in ended.stderr
     assert "planted" not in ended.stderr
 
 

@@ -12,6 +12,7 @@ PRODUCTION = {
     "environment": Environment.PRODUCTION,
     "token_issuer": "https://id.hospital.example",
     "token_jwks": "keys.json",
+    "identity_key": "01" * 32,
 }
 
 

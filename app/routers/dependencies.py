@@ -14,9 +14,10 @@ from fastapi import Depends, Header, Path, Query, Request, Security
 from fastapi.security import HTTPBearer
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.security import Identity
+from app.core.security import Identity, unauthenticated
 from app.domain.errors import DomainError, ErrorKind, invalid
 from app.routers.route import Replay
+from app.routers.strict_json import media_type
 from app.schemas.types import Instant
 from app.services.access import Actor, Area, Right, Wish, authorize
 from app.services.audit import begin_operation
@@ -28,13 +29,13 @@ _VERSION_TAG = re.compile(r'"v(\d{1,9})"', re.ASCII)
 BEARER = HTTPBearer(auto_error=False, description="An access token of the configured issuer.")
 
 
-def current_session(request: Request) -> AsyncSession:
+async def current_session(request: Request) -> AsyncSession:
     """Return the request's session; the route commits it."""
     session: AsyncSession = request.state.session
     return session
 
 
-def current_moment(request: Request) -> datetime:
+async def current_moment(request: Request) -> datetime:
     """Return the present instant."""
     now: datetime = request.app.state.clock()
     return now
@@ -43,8 +44,10 @@ def current_moment(request: Request) -> datetime:
 async def current_identity(
     request: Request, _: Annotated[object, Security(BEARER)] = None
 ) -> Identity:
-    """Return who the verified token speaks for."""
-    identity: Identity = request.state.identity
+    """Return who the verified token speaks for; refuse what is no token, such as an API key."""
+    identity: Identity | None = getattr(request.state, "identity", None)
+    if identity is None:
+        raise unauthenticated()
     return identity
 
 
@@ -65,19 +68,40 @@ async def claim_key(
     request: Request, session: Session, caller: Caller, idempotency_key: IdempotencyKey = None
 ) -> None:
     """Claim the Idempotency-Key of a POST, or replay the answer it already got."""
+    await _claim_for(request, session, owner_of(caller), idempotency_key)
+
+
+async def _claim_for(
+    request: Request, session: AsyncSession, owner: str, idempotency_key: str | None
+) -> None:
+    """Claim a key among those of an owner."""
     if idempotency_key is None or request.method != "POST":
         return
-    where = f"{caller.issuer}\n{caller.subject}\n{request.url.path}"
-    body = await request.body()
-    key = RequestKey(
-        scope=hashlib.sha256(where.encode()).hexdigest(),
-        key=idempotency_key,
-        fingerprint=hashlib.sha256(request.url.query.encode() + b"\n" + body).hexdigest(),
-    )
+    key = await request_key(request, owner, idempotency_key)
     answer = await claim(session, key)
     if answer is not None:
         raise Replay(answer)
     request.state.request_key = key
+
+
+def owner_of(identity: Identity) -> str:
+    """Return whose keys those of an identity are."""
+    return f"{identity.issuer}\n{identity.subject}"
+
+
+async def request_key(request: Request, owner: str, idempotency_key: str) -> RequestKey:
+    """Return a request's key among those of an owner, for a body of any media type.
+
+    What was asked is kept as a keyed hash: a plain one would give away short bodies, such as a
+    patient's number.
+    """
+    body = hashlib.sha256(await request.body()).hexdigest()
+    asked: bytes = request.app.state.keyring.token("request", request.url.query, body)
+    return RequestKey(
+        scope=hashlib.sha256(f"{owner}\n{request.url.path}".encode()).hexdigest(),
+        key=idempotency_key,
+        fingerprint=asked.hex(),
+    )
 
 
 def permit(area: Area, right: Right) -> Callable[..., Coroutine[Any, Any, Actor]]:
@@ -103,22 +127,37 @@ def permit(area: Area, right: Right) -> Callable[..., Coroutine[Any, Any, Actor]
         actor: Actor = Depends(permitted),
         idempotency_key: IdempotencyKey = None,
     ) -> Actor:
-        await claim_key(request, session, caller, idempotency_key)
-        command = request.scope["route"].name
-        await begin_operation(session, actor, command, await stated_reason(request))
+        owner = owner_of(caller)
+        await begin_writing(request, session, actor, owner, idempotency_key)
         return actor
 
     return permitted if right is Right.READ else permitted_to_write
 
 
+async def begin_writing(
+    request: Request, session: AsyncSession, actor: Actor, owner: str, idempotency_key: str | None
+) -> None:
+    """Claim the Idempotency-Key among those of the owner, then open the audited operation.
+
+    A request that only reads leaves neither.
+    """
+    if request.method not in _WRITING:
+        return
+    await _claim_for(request, session, owner, idempotency_key)
+    command = request.scope["route"].name
+    await begin_operation(session, actor, command, await stated_reason(request))
+
+
 async def stated_reason(request: Request) -> str | None:
-    """Return the body's `reason` or `rationale` for the trail; the body's schema checks it."""
-    body = await request.json() if await request.body() else None
+    """Return the JSON body's `reason` or `rationale` for the trail; the body's schema checks it."""
+    if media_type(request) != "application/json" or not await request.body():
+        return None
+    body = await request.json()
     reason = body.get("reason", body.get("rationale")) if isinstance(body, dict) else None
     return reason if isinstance(reason, str) and reason.strip() else None
 
 
-def past_moment(
+async def past_moment(
     now: Now,
     as_of: Annotated[
         Instant | None,
@@ -134,7 +173,7 @@ def past_moment(
 AsOf = Annotated[datetime | None, Depends(past_moment)]
 
 
-def page_request(
+async def page_request(
     moment: AsOf,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Items on a page.")] = 50,
     cursor: Annotated[
@@ -156,7 +195,7 @@ class Moment:
     at: datetime
 
 
-def moment(past: AsOf, now: Now) -> Moment:
+async def moment(past: AsOf, now: Now) -> Moment:
     """Return the moment a conclusion is asked for."""
     return Moment(past, past or now)
 
@@ -164,7 +203,7 @@ def moment(past: AsOf, now: Now) -> Moment:
 At = Annotated[Moment, Depends(moment)]
 
 
-def expected_version(
+async def expected_version(
     if_match: Annotated[
         str | None, Header(description='The ETag that was read, such as "v3".')
     ] = None,
@@ -189,7 +228,7 @@ def expected_version(
 ExpectedVersion = Annotated[int, Depends(expected_version)]
 
 
-def subject_filter(
+async def subject_filter(
     subject: Annotated[UUID | None, Query(description="Records of this subject only.")] = None,
     subject_id: Annotated[
         UUID | None, Query(description="The same, under the field's own name.")

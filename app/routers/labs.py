@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from app.domain.reported_results import RecordingOutcome
 from app.routers.dependencies import AsOf, Now, OfSubject, Paging, Session, permit
+from app.routers.recording_route import RecordingRoute
 from app.routers.route import TrialRoute
 from app.schemas.labs import (
     DayOrInstant,
@@ -28,6 +29,7 @@ from app.services.labs import LabFilter, LabWithGrades
 from app.services.paging import Page
 
 router = APIRouter(prefix="/studies/{study}/labs", route_class=TrialRoute, tags=["labs"])
+recording = APIRouter(prefix="/studies/{study}/labs", route_class=RecordingRoute, tags=["labs"])
 Reader = Annotated[Actor, Depends(permit(Area.LABORATORY, Right.READ))]
 Sender = Annotated[Actor, Depends(permit(Area.LABORATORY, Right.CREATE))]
 Changer = Annotated[Actor, Depends(permit(Area.LABORATORY, Right.UPDATE))]
@@ -58,7 +60,7 @@ async def list_labs(
     return Listing[LabView].model_validate(await labs.list_results(session, actor, chosen, wanted))
 
 
-@router.post(
+@recording.post(
     "",
     status_code=201,
     summary="Record one result or a batch",

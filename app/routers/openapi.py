@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import GenerateJsonSchema
 
+from app.routers import fhir_documentation
 from app.routers.problems import Problem, documented
 
 DESCRIPTION = """\
@@ -18,11 +19,31 @@ facts, protocol version and moment, and says what it rests on.
 
 Errors are RFC 9457 problem documents. Every single resource has an `ETag`; changes need it as
 `If-Match` and a `reason`. Every POST honours `Idempotency-Key`. Every response has `X-Request-ID`.
+
+People show an access token (Bearer). Laboratory systems send to `/lis/hl7v2`, `/lis/csv` and
+`/fhir` with an access token or an API key (Bearer, or the password of Basic); whoever sends more
+messages a minute than agreed is answered 429 and comes again after `Retry-After` seconds. Below
+`/fhir` every answer is a resource of FHIR R4, and every refusal an OperationOutcome.
 """
 
 _BODY_ERRORS = (400, 413, 415, 422)
 _WRITING = ("post", "put", "patch", "delete")
 _NULL = {"type": "null"}
+_RETRY_AFTER = {
+    "Retry-After": {
+        "description": "Seconds after which the same request can succeed.",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 1},
+    }
+}
+_CHALLENGE = {
+    "WWW-Authenticate": {
+        "description": "The credentials that are taken.",
+        "required": True,
+        "schema": {"type": "string"},
+    }
+}
+_HEADERS = {"401": _CHALLENGE, "429": _RETRY_AFTER, "503": _RETRY_AFTER}
 
 
 def install(app: FastAPI) -> None:
@@ -48,6 +69,7 @@ def build(app: FastAPI) -> dict[str, Any]:
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(problem.pop("$defs", {}))
     schemas["Problem"] = problem
+    schemas.update(fhir_documentation.schemas())
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             _document_errors(path, method, operation)
@@ -85,18 +107,33 @@ def _document_errors(path: str, method: str, operation: dict[str, Any]) -> None:
     responses = operation["responses"]
     if responses.get("422", {}).get("description") == "Validation Error":
         del responses["422"]
-    guarded = bool(operation.get("security"))
+    security = [scheme for choice in operation.get("security", ()) for scheme in choice]
+    if method == "get" and security:
+        responses.setdefault("304", {"description": "Not Modified"})
+    facade = fhir_documentation.is_of_facade(path)
+    entries = fhir_documentation.refusals if facade else documented
+    for status, entry in entries(*_statuses(method, operation, security, facade)).items():
+        responses.setdefault(str(status), entry)
+    for status, headers in _HEADERS.items():
+        if status in responses and security:
+            responses[status].setdefault("headers", headers)
+
+
+def _statuses(
+    method: str, operation: dict[str, Any], security: list[str], facade: bool
+) -> list[int]:
+    """List the error statuses that follow from what an operation is and takes."""
     names = {parameter["name"].lower() for parameter in operation.get("parameters", [])}
     causes = (
         (True, (500, 503)),
-        (guarded, (401, 422)),
-        ("{study}" in path, (403, 404, 409)),
+        (bool(security), (401, 422)),
+        ("study" in names, (403, 404, 409)),
+        ("HTTPBasic" in security, (400, 403, 413, 415, 429)),
+        (facade and bool(security), (400, 403, 406)),
+        (facade and bool(security) and method == "get", (404,)),
         (method in _WRITING, (409,)),
         ("requestBody" in operation, _BODY_ERRORS),
-        ("if-match" in names, (412, 428)),
+        (not names.isdisjoint({"if-match", "if-none-exist"}), (412,)),
+        ("if-match" in names and not facade, (428,)),
     )
-    statuses = {status for applies, group in causes if applies for status in group}
-    if method == "get" and guarded:
-        responses.setdefault("304", {"description": "Not Modified"})
-    for status, entry in documented(*sorted(statuses)).items():
-        responses.setdefault(str(status), entry)
+    return sorted({status for applies, group in causes if applies for status in group})

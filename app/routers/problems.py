@@ -5,7 +5,6 @@ No answer and no log line ever repeats a value that was sent.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
@@ -15,9 +14,12 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match
 
 from app.core.logging import log
-from app.domain.errors import DomainError, ErrorKind, Reason, not_found
+from app.domain.errors import BatchError, DomainError, ErrorKind, Reason, not_found
+from app.routers import fhir_answers
+from app.routers.fhir_answers import FhirJSON, Refused, refused
 from app.routers.strict_json import MalformedBody, UnsupportedBody
 from app.services.failures import translate
 
@@ -36,7 +38,11 @@ STATUS: dict[ErrorKind, HTTPStatus] = {
     ErrorKind.VERSION_STALE: HTTPStatus.PRECONDITION_FAILED,
     ErrorKind.BUSY: HTTPStatus.CONFLICT,
     ErrorKind.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+    ErrorKind.TOO_MANY: HTTPStatus.TOO_MANY_REQUESTS,
 }
+_BEARER = 'Bearer realm="msc-icaht"'
+# By code; a machine client may wait for the challenge before it shows its Basic credentials.
+_CHALLENGES = {"invalid_credentials": f'{_BEARER}, Basic realm="msc-icaht"'}
 
 
 class ProblemError(BaseModel):
@@ -73,9 +79,20 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def problem(
-    request: Request, status: int, code: str, detail: str, reasons: Sequence[Reason] = ()
+    request: Request,
+    status: int,
+    code: str,
+    detail: str,
+    reasons: Sequence[Reason] = (),
+    **members: Any,
 ) -> Response:
-    """Build the answer for one refusal."""
+    """Build the answer for one refusal; `members` are further members of the document.
+
+    Below the FHIR façade every refusal is an OperationOutcome instead.
+    """
+    if fhir_answers.is_below(request):
+        outcome = fhir_answers.problem_outcome(status, detail, reasons)
+        return FhirJSON(outcome, status, _headers(status, code))
     body = Problem(
         type=f"urn:msc-icaht:problem:{code}",
         title=HTTPStatus(status).phrase,
@@ -85,12 +102,15 @@ def problem(
         instance=f"urn:uuid:{request.scope.get('request_id', '')}",
         errors=[ProblemError(pointer=r.pointer, code=r.code, message=r.message) for r in reasons],
     )
-    headers = {}
+    content = body.model_dump() | members
+    return JSONResponse(content, status, _headers(status, code), media_type=MEDIA_TYPE)
+
+
+def _headers(status: int, code: str) -> dict[str, str]:
+    """Say how to authenticate, or when to come again."""
     if status == HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = 'Bearer realm="msc-icaht"'
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        headers["Retry-After"] = "2"
-    return JSONResponse(body.model_dump(), status, headers, media_type=MEDIA_TYPE)
+        return {"WWW-Authenticate": _CHALLENGES.get(code, _BEARER)}
+    return {"Retry-After": "2"} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
 
 
 def install(app: FastAPI) -> None:
@@ -98,6 +118,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(DomainError, _domain)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Refused, refused)
     app.add_exception_handler(MalformedBody, _malformed)
     app.add_exception_handler(UnsupportedBody, _unsupported)
     app.add_exception_handler(Exception, unexpected)
@@ -105,7 +126,12 @@ def install(app: FastAPI) -> None:
 
 async def _domain(request: Request, error: Exception) -> Response:
     assert isinstance(error, DomainError)
-    return problem(request, STATUS[error.kind], error.code, error.message, error.reasons)
+    members = {"report": error.report} if isinstance(error, BatchError) else {}
+    status = STATUS[error.kind]
+    response = problem(request, status, error.code, error.message, error.reasons, **members)
+    if error.retry_seconds is not None:
+        response.headers["Retry-After"] = str(error.retry_seconds)
+    return response
 
 
 async def _malformed(request: Request, error: Exception) -> Response:
@@ -136,10 +162,12 @@ async def _http(request: Request, error: Exception) -> Response:
 
 def _offered(request: Request) -> str:
     """List every method of an address; the framework names those of one route only."""
-    for template, operations in request.app.openapi()["paths"].items():
-        if re.fullmatch(re.sub(r"{[^}]+}", "[^/]+", template), request.url.path):
-            return ", ".join(sorted(method.upper() for method in operations))
-    return "GET, HEAD"
+    scope = request.scope
+    return ", ".join(
+        method
+        for method in ("DELETE", "GET", "PATCH", "POST", "PUT")
+        if any(r.matches({**scope, "method": method})[0] is Match.FULL for r in request.app.routes)
+    )
 
 
 def body_too_large(request: Request) -> Response:

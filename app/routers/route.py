@@ -52,11 +52,14 @@ class TrialRoute(APIRoute):
         async def handle(request: Request) -> Response:
             strict = StrictRequest(request.scope, request.receive)
             try:
-                authenticate(strict)
-                check_parameters(strict, known)
+                self.authenticate(strict)
+                self.check_query(strict, known)
                 if reads_body:
                     await strict.check_body()
-                return conditional(strict, await _transact(strict, handler))
+                answered = await self.answer_shortly(strict)
+                if answered is None:
+                    answered = await _transact(strict, handler)
+                return conditional(strict, answered)
             except _HANDLED:
                 raise
             except ClientDisconnect:
@@ -65,6 +68,22 @@ class TrialRoute(APIRoute):
                 return await problems.unexpected(strict, error)
 
         return handle
+
+    def check_query(self, request: StrictRequest, known: set[str]) -> None:
+        """Refuse what this route's operation does not understand in the query."""
+        check_parameters(request, known)
+
+    async def answer_shortly(self, request: StrictRequest) -> Response | None:
+        """Answer without the endpoint, for a route that knows a short way; None takes the long."""
+        return None
+
+    def authenticate(self, request: StrictRequest) -> None:
+        """Verify the bearer token and remember who it speaks for."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise unauthenticated()
+        state = request.app.state
+        request.state.identity = state.verifier.verify(token.strip(), state.clock())
 
 
 async def _transact(request: StrictRequest, handler: Handler) -> Response:
@@ -81,19 +100,12 @@ async def _transact(request: StrictRequest, handler: Handler) -> Response:
             )
         if request.state.request_key is not None:
             headers = {k: v for k, v in response.headers.items() if k in _KEPT_HEADERS}
-            answer = Answer(response.status_code, headers, bytes(response.body))
+            # A secret that is shown once is not kept: whoever gave it says what is kept instead.
+            body = getattr(request.state, "kept_body", response.body)
+            answer = Answer(response.status_code, headers, bytes(body))
             await keep(session, request.state.request_key, answer)
         await session.commit()
     return response
-
-
-def authenticate(request: StrictRequest) -> None:
-    """Verify the bearer token and remember who it speaks for."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise unauthenticated()
-    state = request.app.state
-    request.state.identity = state.verifier.verify(token.strip(), state.clock())
 
 
 def query_names(dependant: Dependant) -> set[str]:

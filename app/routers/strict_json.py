@@ -7,6 +7,7 @@ floats; a clinical value must not change on the way in.
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -19,6 +20,7 @@ MAX_DIGITS = 40
 EXPONENT_DIGITS = 4
 # No object of this API has so many fields; judging each one would hold up everybody else.
 MAX_MEMBERS = 500
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 class MalformedBody(Exception):  # noqa: N818 - not an error of ours: the body is not JSON
@@ -43,13 +45,17 @@ class StrictRequest(Request):
 
         Raises UnsupportedBody unless it calls itself plain, uncompressed JSON.
         """
-        media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type != "application/json":
+        if media_type(self) != "application/json":
             raise UnsupportedBody("Send the body as application/json.")
         if self.headers.get("content-encoding", "identity").lower() != "identity":
             raise UnsupportedBody("Send the body without a content encoding.")
         if await self.body():
             await self.json()
+
+
+def media_type(request: Request) -> str:
+    """Return what a body calls itself, without parameters, in lower case."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def parse(body: bytes) -> Any:
@@ -70,7 +76,10 @@ def parse(body: bytes) -> Any:
         )
     except (json.JSONDecodeError, RecursionError) as error:
         raise MalformedBody("The body is not valid JSON.") from error
-    _check(value, 0)
+    _check_depth(value, 0)
+    # Without an escape no JSON text holds a character that decoded UTF-8 does not.
+    if "\\u" in text:
+        _check_texts(value)
     return value
 
 
@@ -104,24 +113,33 @@ def _integer(text: str) -> int:
     return int(text)
 
 
-def _check(value: Any, depth: int) -> None:
-    """Refuse nesting without end and text that no database can keep."""
-    if depth > MAX_DEPTH:
+def _check_depth(value: Any, depth: int) -> None:
+    """Refuse nesting without end."""
+    if not isinstance(value, (dict, list)):
+        return
+    if depth >= MAX_DEPTH:
         raise MalformedBody(f"The body is nested more than {MAX_DEPTH} levels deep.")
+    for item in value.values() if isinstance(value, dict) else value:
+        if isinstance(item, (dict, list)):
+            _check_depth(item, depth + 1)
+
+
+def _check_texts(value: Any) -> None:
+    """Refuse text that no database can keep, in keys and in values."""
     if isinstance(value, str):
         check_text(value)
     elif isinstance(value, list):
         for item in value:
-            _check(item, depth + 1)
+            _check_texts(item)
     elif isinstance(value, dict):
         for key, item in value.items():
             check_text(key)
-            _check(item, depth + 1)
+            _check_texts(item)
 
 
 def check_text(text: str) -> None:
     """Refuse NUL and lone surrogates, which PostgreSQL and UTF-8 cannot hold."""
-    if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
+    if _UNSTORABLE.search(text):
         raise DomainError(
             ErrorKind.INVALID,
             "unstorable_text",

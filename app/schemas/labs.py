@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -19,11 +18,11 @@ from pydantic import (
 
 from app.domain.quantities import Comparator
 from app.domain.reported_results import LabEntry, RecordingOutcome, ReportedResult
-from app.domain.vocabulary import Finding, LabStatus
+from app.domain.vocabulary import Finding, LabStatus, TimePrecision
 from app.schemas.ctcae import ComparatorWord, GradeView
 from app.schemas.types import LAX, Body, Change, Code, Id, Instant, Number, StudyDate, View, example
 
-MAX_RESULTS = 2000
+MAX_RESULTS = 10_000
 FindingWord = Annotated[Finding, LAX]
 StatusWord = Annotated[LabStatus, LAX]
 _INSTANT, _DATE = TypeAdapter[datetime](Instant), TypeAdapter[date](StudyDate)
@@ -79,12 +78,23 @@ class LabCreate(Body):
 
     def entry(self) -> LabEntry:
         """Return what is to be recorded."""
-        parts = self.model_dump(exclude={"subject_id", "source", "accession"})
+        result = ReportedResult(
+            analyte=self.analyte,
+            value=self.value,
+            comparator=self.comparator,
+            unit=self.unit,
+            lln=self.lln,
+            uln=self.uln,
+            finding=self.finding,
+            status=self.status,
+            collected_at=self.collected_at,
+            reported_at=self.reported_at,
+        )
         return LabEntry(
             subject_id=self.subject_id,
             source=self.source,
             accession=self.accession,
-            result=ReportedResult(**parts),
+            result=result,
         )
 
 
@@ -143,12 +153,17 @@ class LabCorrection(Change):
 
 
 class OriginalView(View):
-    """Numbers and unit letter for letter as they were sent."""
+    """The sender's own words, letter for letter; null for what was not said."""
 
     value: str | None = Field(examples=["10.2"])
     unit: str | None = Field(examples=["g/dL"])
     lln: str | None
     uln: str | None
+    code: str | None = Field(examples=["751-8^LN"])
+    range: str | None = Field(examples=["1.8 - 6.3"])
+    flags: str | None = Field(examples=["L"], description="Shown only; nothing rests on them.")
+    status: str | None = Field(examples=["F"])
+    collected: str | None = Field(examples=["20260520080000"])
 
 
 class BaselineView(View):
@@ -170,15 +185,17 @@ class LabView(View):
     id: UUID
     result_id: UUID
     result_version: int
-    is_current: bool = Field(description="No further version had followed.")
+    is_current: bool = Field(description="This is the version that counts.")
     subject_id: UUID
     source: str
     accession: str | None
     analyte: str
     status: LabStatus
     collected_at: datetime
+    collected_precision: TimePrecision = Field(description="How precisely that was told.")
     day: date = Field(description="Day of the collection in the study's zone.")
     reported_at: datetime | None
+    stated_at: datetime = Field(description="When this was said; the last statement counts.")
     value: Number | None
     comparator: Comparator | None
     unit: str | None
@@ -187,6 +204,8 @@ class LabView(View):
     finding: Finding | None
     original: OriginalView
     reason: str | None = Field(description="Why this version replaced the one before.")
+    message_id: UUID | None = Field(description="The message of a laboratory system that said it.")
+    position: int | None = Field(description="Its place among the results of that message, from 0.")
     recorded_at: datetime
     grades: list[GradeView] | None = Field(
         description="CTCAE grades; null for a sender that may not read results."
@@ -217,4 +236,4 @@ class LabBatchReceipt(View):
     created: int
     duplicates: int
     refused: int
-    results: Sequence[ItemOutcome]
+    results: list[ItemOutcome]

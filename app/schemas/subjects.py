@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field, field_validator
@@ -145,13 +145,44 @@ class DispositionCreate(Body):
     reason: Rationale
 
 
+class DispositionChange(Change):
+    """What is to be corrected; fields left out stay as they are.
+
+    A retracted exit stays retracted; one that happened after all is recorded again.
+    """
+
+    model_config = example(
+        event_date="2026-05-27",
+        reason="The source document gives the day before.",
+    )
+
+    event: EventWord | None = None
+    event_date: StudyDate | None = None
+    contact_attempts: Annotated[int, Field(ge=0, le=100)] | None = None
+    exit_reason: Rationale | None = Field(
+        default=None, description="Why the subject left; `reason` says why the record changes."
+    )
+    retracted: Literal[True] | None = None
+
+    _keep = field_validator("event", "event_date", "exit_reason", "retracted", mode="before")(
+        never_empty
+    )
+
+    def values(self) -> dict[str, Any]:
+        """Return what is to change, by the names of the record."""
+        given = self.model_dump(exclude_unset=True, exclude={"reason", "exit_reason"})
+        return given | ({"reason": self.exit_reason} if self.exit_reason else {})
+
+
 class DispositionView(View):
-    """A recorded disposition."""
+    """A recorded disposition; a retracted one never happened."""
 
     id: UUID
     subject_id: UUID
     event: DispositionEvent
     event_date: date
     contact_attempts: int | None
-    reason: str
+    reason: str = Field(description="Why the subject left.")
+    retracted: bool
+    version: int
     recorded_at: datetime

@@ -20,9 +20,10 @@ Schema = Mapping[str, Any]
 
 @dataclass
 class Known:
-    """What is stored: ids by table, the protocol in force, the digest of the ladder."""
+    """What is stored: ids by table, what each refers to, the protocol, the ladder's digest."""
 
     ids: dict[str, list[str]] = field(default_factory=dict)
+    references: dict[str, dict[str, str]] = field(default_factory=dict)
     definition: dict[str, Any] = field(default_factory=dict)
     digest: str = ""
 
@@ -33,20 +34,28 @@ class Known:
         return [id_ for table in tables for id_ in self.ids[table]]
 
 
-def body_schema(operation: Mapping[str, Any]) -> Schema:
-    """Return the schema of an operation's JSON body, empty if it takes none."""
-    content = operation.get("requestBody", {}).get("content", {})
-    schema: Schema = content.get("application/json", {}).get("schema", {})
-    return schema
+def bodies(operation: Mapping[str, Any]) -> dict[str, Schema]:
+    """Return what an operation takes by media type; empty if it takes no body."""
+    content: dict[str, Schema] = operation.get("requestBody", {}).get("content", {})
+    return content
 
 
-def examples_of(document: Mapping[str, Any], schema: Schema) -> list[Any]:
+def examples_of(document: Mapping[str, Any], body: Schema) -> list[Any]:
+    """List the examples of a body of one media type: its own, or those of its schema."""
+    named = [example["value"] for example in body.get("examples", {}).values()]
+    own = [body["example"]] if "example" in body else named
+    return own or _schema_examples(document, body.get("schema", {}))
+
+
+def _schema_examples(document: Mapping[str, Any], schema: Schema) -> list[Any]:
     """List the examples of a schema, or of those that it refers to."""
     if "$ref" in schema:
         schema = document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
     own = list(schema.get("examples", ()))
     return own or [
-        example for option in schema.get("anyOf", ()) for example in examples_of(document, option)
+        example
+        for option in schema.get("anyOf", ())
+        for example in _schema_examples(document, option)
     ]
 
 
@@ -77,12 +86,20 @@ class Aim:
             for name in values:
                 if self.choose.random() < AIMED:
                     values[name] = self.parameter(name, values[name], schemas.get(name, {}))
+        for id_ in list(case.path_parameters.values()):
+            # Mostly a record is asked for below the one that it belongs to.
+            belongs_to = self.known.references.get(str(id_), {})
+            case.path_parameters |= {
+                name: belongs_to[name] for name in case.path_parameters if name in belongs_to
+            }
         if isinstance(case.body, dict):
-            examples = examples_of(self.document, body_schema(case.operation.definition.raw))
-            case.body = self.body(case.body, examples)
+            taken = bodies(case.operation.definition.raw)
+            case.body = self.body(case.body, examples_of(self.document, taken[case.media_type]))
 
     def parameter(self, name: str, value: Any, schema: Schema) -> Any:
         """Return a value for a parameter under which something may be found."""
+        if name == "resource_id" and "examples" not in schema:
+            return self.choose.choice(self.known.ids_for(name))
         if schema.get("format") == "uuid" or "examples" not in schema:
             return self.value(name, value)
         if schema["type"] == "integer":
@@ -97,8 +114,11 @@ class Aim:
             body = {name: example[name] for name in example if name not in left_out} | {
                 name: body[name] for name in random
             }
+        if "resourceType" in body:
+            return self.with_slip(body)
         aimed = {name: self.value(name, value) for name, value in body.items()}
-        return aimed | ({"definition": self.definition()} if "definition" in body else {})
+        protocol = {"definition": self.with_slip(self.known.definition)}
+        return aimed | (protocol if "definition" in body else {})
 
     def value(self, name: str, value: Any) -> Any:
         """Return a value with real ids, the ladder's digest, and numbers of a usual length."""
@@ -112,17 +132,17 @@ class Aim:
             return self.known.digest
         return self.choose.choice(self.known.ids_for(name) or [value]) if is_id(value) else value
 
-    def definition(self) -> dict[str, Any]:
-        """Return the protocol in force with one value changed."""
-        definition = deepcopy(self.known.definition)
-        place: Any = definition
+    def with_slip(self, document: dict[str, Any]) -> dict[str, Any]:
+        """Return a document, such as the protocol in force, with one value changed."""
+        changed = deepcopy(document)
+        place: Any = changed
         while True:
             key = self.choose.choice(list(place) if isinstance(place, dict) else range(len(place)))
             if not (isinstance(place[key], (dict, list)) and place[key]):
                 break
             place = place[key]
         place[key] = self.choose.choice([place[key], *ODD])
-        return definition
+        return changed
 
     def some(self, fields: Mapping[str, Any]) -> list[str]:
         """Choose up to two fields, often none."""

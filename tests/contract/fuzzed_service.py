@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from asyncio import AbstractEventLoop
 from collections import Counter
@@ -12,21 +13,25 @@ from typing import Any
 import httpx
 import requests
 from schemathesis import Case
-from sqlalchemy import text
+from sqlalchemy import select
 
 from app.core.database import Database
 from app.domain.vocabulary import Role
 from app.models import Base
-from tests.conftest import Api, TestClock
-from tests.contract.aimed_requests import AIMED, Aim, Known, body_schema, examples_of
+from tests.conftest import STUDY, Api, TestClock
+from tests.contract.aimed_requests import AIMED, Aim, Known, bodies, examples_of
 from tests.factories.dosing import create_bags, prescribe
 from tests.factories.ladder import decide, propose, read_ladder, treat
+from tests.factories.messages import local, of, send, undecodable
+from tests.factories.senders import create_key, create_sender
 from tests.factories.subjects import (
     FIRST_INFUSION,
+    created,
     eligible_subject,
     enrolled_subject,
     screened_subject,
 )
+from tests.interop.hl7v2.samples import message, msh, obr, obx, pid
 
 # Every operation is allowed to one of these, and all but the open ones are refused to another.
 ROLES = [
@@ -36,7 +41,10 @@ ROLES = [
     Role.SAFETY_COMMITTEE,
     Role.DATA_MANAGER,
     Role.ADMINISTRATOR,
+    Role.LABORATORY_SYSTEM,
 ]
+
+LONGEST_KEY = 200
 
 
 class FuzzedService:
@@ -64,25 +72,42 @@ class FuzzedService:
                 yield answer
                 if answer.status_code != 403:
                     break
-                self.refused.add((label, role))
+                # A machine may be refused for the sender that it names.
+                if role is not Role.LABORATORY_SYSTEM:
+                    self.refused.add((label, role))
 
     async def send(self, client: httpx.AsyncClient, case: Case, choose: Random) -> httpx.Response:
         """Send a case; most changes name the version that is stored."""
         wire = requests.Request(**case.as_transport_kwargs("http://test")).prepare()
-        headers = dict(wire.headers)
-        if case.method == "PATCH" and choose.random() < AIMED:
-            read = await client.get(wire.url)
+        headers = httpx.Headers(dict(wire.headers))
+        if 0 < len(headers.get("idempotency-key", "")) <= LONGEST_KEY and choose.random() < AIMED:
+            # The same key for something else would only be refused.
+            del headers["idempotency-key"]
+        takes = {each.name.lower() for each in case.operation.headers}
+        if "if-match" in takes and choose.random() < AIMED:
+            read = await client.get(wire.url.replace("/resolution", ""))
             headers["If-Match"] = read.headers.get("etag", '"v1"')
         request = client.build_request(wire.method, wire.url, headers=headers, content=wire.body)
         return await client.send(request)
 
     async def learn(self) -> None:
-        """Read the ids of all records, by table, and the protocol."""
+        """Read the ids of all records, by table, what they refer to, and the protocol."""
         async with self.database.engine.connect() as connection:
             for table in Base.metadata.sorted_tables:
                 if "id" in table.c:
-                    found = await connection.scalars(text(f"SELECT id FROM {table} ORDER BY id"))
-                    self.known.ids[table.name] = [str(id_) for id_ in found]
+                    named = [column for column in table.c if column.name.endswith("_id")]
+                    found = await connection.execute(select(table.c.id, *named).order_by("id"))
+                    rows = {str(row.id): row._asdict() for row in found}
+                    self.known.ids[table.name] = list(rows)
+                    self.known.references |= {
+                        id_: {name: str(value) for name, value in row.items() if value}
+                        for id_, row in rows.items()
+                    }
+        # The sender that the machine speaks for stays open and as it is.
+        self.known.ids["sender"] = self.known.ids["sender"][1:]
+        kinds = ("subject", "adverse_event", "lab_result")
+        some = [id_ for kind in kinds for id_ in self.known.ids[kind][:4]]
+        self.known.ids["resource"] = [*some, STUDY]
         self.known.definition = (await self.api().get("/protocol")).json()["definition"]
 
     async def send_examples(self) -> None:
@@ -90,13 +115,21 @@ class FuzzedService:
         aim = Aim(self.known, self.document, Random(0))
         for path, operations in self.document["paths"].items():
             operation = operations.get("post", {})
-            for example in examples_of(self.document, body_schema(operation)):
-                url = "http://test" + self.address(path, operation)
-                for role in ROLES:
-                    answer = await self.api(role).post(url, json=aim.value("", example))
-                    if answer.status_code != 403:
-                        break
-                await self.learn()
+            for kind, body in bodies(operation).items():
+                for example in examples_of(self.document, body):
+                    sent = example if isinstance(example, str) else aim.value("", example)
+                    await self.send_example(
+                        "http://test" + self.address(path, operation), kind, sent
+                    )
+                    await self.learn()
+
+    async def send_example(self, url: str, kind: str, example: Any) -> None:
+        """Send an example, in the first role that may."""
+        content = example if isinstance(example, str) else json.dumps(example)
+        for role in ROLES:
+            answer = await self.api(role).post(url, content=content, headers={"Content-Type": kind})
+            if answer.status_code != 403:
+                break
 
     def address(self, path: str, operation: Mapping[str, Any]) -> str:
         """Return a path with the first known id or documented example for each parameter."""
@@ -121,6 +154,24 @@ async def populate(service: FuzzedService, clock: TestClock) -> None:
     await prescribe(api, prescribed["id"], planned_date=today.isoformat())
     await create_bags(api, 4)
     await propose(api, "hold")
+    leaver = await screened_subject(api, today)
+    exit_ = {"event": "screen_failed", "event_date": today.isoformat(), "reason": "Too old."}
+    created(await api().post(f"/subjects/{leaver['id']}/disposition", json=exit_))
+    await fill_inbox(api)
     clock.advance(days=8)
     await service.learn()
     await service.send_examples()
+
+
+async def fill_inbox(api: Api) -> None:
+    """Let one laboratory system send what has to wait, and register another with a key."""
+    await create_sender(api)
+    other = await create_sender(api, code="LIS-02", subject="another-system")
+    await create_key(api, other["id"])
+    system = api(Role.LABORATORY_SYSTEM)
+    waiting = (local(), local(), obx(unit="G/l"), obx(value="few"), obx(value="-7"))
+    for number, result in enumerate(waiting):
+        name = f"M-{number}"
+        await send(system, message(msh(control_id=name), pid(), obr(name), result))
+    await send(system, of("MRN-1", obx(), control_id="M-of-nobody"))
+    await send(system, undecodable(obx(), control_id="M-undecodable"))

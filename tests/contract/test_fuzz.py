@@ -26,6 +26,7 @@ from sqlalchemy import text
 from app.core.database import Database
 from app.main import openapi_document
 from tests.conftest import TestClock, administrator, build_app, clients, on
+from tests.contract import wire_texts
 from tests.contract.fuzzed_service import FuzzedService, populate
 
 SEED = int(os.environ.get("MSC_FUZZ_SEED", "7212335"))
@@ -66,6 +67,7 @@ OFFSETS = st.sampled_from([timezone(timedelta(hours=hours)) for hours in (0, 8, 
 INSTANTS = st.builds(datetime.combine, DAYS, st.times(), tzinfo=OFFSETS)
 schemathesis.openapi.format("date", DAYS.map(date.isoformat))
 schemathesis.openapi.format("date-time", INSTANTS.map(datetime.isoformat))
+wire_texts.register(DOCUMENT)
 schema = schemathesis.openapi.from_dict(DOCUMENT, config=CONFIG)
 
 

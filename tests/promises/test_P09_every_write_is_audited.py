@@ -9,11 +9,14 @@ import pytest
 from app.core.serialization import to_json
 from app.domain.vocabulary import Role
 from app.protocols import read_definition
+from app.routers import fhir_examples
 from tests.conftest import STUDY
 from tests.factories.dosing import LOT, create_bags, create_lot, give_infusion, infuse
 from tests.factories.labs import neutrophils
 from tests.factories.ladder import decide, propose, read_ladder, treat, verdict
+from tests.factories.messages import INBOX, local, waiting
 from tests.factories.rows import at, move_to
+from tests.factories.senders import BASE, FIXTURE, SENDER, SENDERS
 from tests.factories.subjects import (
     FIRST_INFUSION,
     eligible_subject,
@@ -21,8 +24,12 @@ from tests.factories.subjects import (
     enrolled_subject,
     screened_subject,
 )
-from tests.promises.trail_watch import QUESTIONS, WRITING, TrailWatch
+from tests.interop.hl7v2.samples import message, msh, obr, obx, pid
+from tests.promises.trail_watch import DRY_RUNS, QUESTIONS, WRITING, TrailWatch
+from tests.routers.fhir_doors import send as fhir_send
 from tests.routers.test_adverse_events import EVENT
+
+ER7 = {"Content-Type": "application/hl7-v2"}
 
 
 @pytest.fixture
@@ -94,6 +101,68 @@ async def care(api, subject_id: str) -> None:
         await change(api(), path, await post(api(), path, **own, **body), retracted=True)
 
 
+async def let_in(api, subject_id: str) -> None:
+    """Register a laboratory system, and by what it names the subject."""
+    registrar, coordinator = api(Role.DATA_MANAGER), api(Role.STUDY_COORDINATOR)
+    sender = await post(registrar, SENDERS, **SENDER, **FIXTURE, profile="china_oul_r24")
+    await change(registrar, SENDERS, sender, rate_per_minute=600)
+    one = f"{SENDERS}/{sender['id']}"
+    await post(registrar, f"{one}/profiles", profile="generic_oru", reason="New system.")
+    key = await post(registrar, f"{one}/keys")
+    await change(registrar, f"{one}/keys", key, revoked=True)
+    path = f"/subjects/{subject_id}/identifiers"
+    identifier = await post(coordinator, path, kind="patient", value="MRN-1")
+    await change(coordinator, path, identifier, retracted=True)
+
+
+async def upload(api, number: str) -> None:
+    """Upload results as a file, after a dry run and a file that is refused."""
+    header = "subject,analyte,value,unit,collected_at"
+    row = f"{number},PLT,98,10*9/L,{at(FIRST_INFUSION).isoformat()}"
+    files = (
+        (f"{header}\n{row}", "?dry_run=true", 200),
+        (f"{header}\n{row}\n{number},PLT,98,%,2026", "", 422),
+        (f"{header}\n{row}", "", 200),
+    )
+    for content, query, status in files:
+        answer = await api(Role.STUDY_COORDINATOR).post(
+            f"{BASE}/lis/csv{query}", content=content, headers={"Content-Type": "text/csv"}
+        )
+        assert answer.status_code == status, answer.text
+
+
+async def push(api) -> None:
+    """Let the laboratory system send in every format, sound and doubtful results, some twice."""
+    system = api(Role.LABORATORY_SYSTEM)
+    doubtful = message(msh(), pid(), obr(), obx(), local())
+    for path in ("/validation", "", ""):
+        answer = await system.post(f"{BASE}/lis/hl7v2{path}", content=doubtful, headers=ER7)
+        assert answer.status_code == 200, answer.text
+    unread = await system.post(f"{BASE}/lis/hl7v2", content=b"", headers=ER7)
+    assert unread.status_code == 400
+    (item,) = await waiting(api)
+    mapping = {"action": "map_code", "analyte": "ANC", "reason": "By the laboratory's list."}
+    answer = await api(Role.DATA_MANAGER).post(
+        f"{INBOX}/{item['id']}/resolution",
+        json=mapping,
+        headers={"If-Match": f'"v{item["version"]}"'},
+    )
+    assert answer.status_code == 200, answer.text
+    for path, examples in (
+        ("/Observation", fhir_examples.OBSERVATION),
+        (f"/Observation/{fhir_examples.CLIENT_ID}", fhir_examples.PUT_OBSERVATION),
+        ("/DiagnosticReport", fhir_examples.REPORT),
+        ("", fhir_examples.BUNDLES),
+        ("/$process-message", fhir_examples.MESSAGE),
+    ):
+        method = "PUT" if path.endswith(fhir_examples.CLIENT_ID) else "POST"
+        for example in examples.values():
+            answer = await fhir_send(system, method, path, example)
+            assert answer.is_success, answer.text
+    answer = await fhir_send(system, "POST", "/Observation", {"resourceType": "Patient"})
+    assert answer.status_code == 400
+
+
 async def dose(api, subject_id: str) -> None:
     """Handle lots and bags, prescribe and give an infusion."""
     pharmacy = api(Role.CELL_LABORATORY)
@@ -154,14 +223,18 @@ async def test_every_write_of_every_operation_is_in_the_trail(watch, clock):
     assert attested.is_success, attested.text
     assert (await enrol(api, subject)).status_code == 201
     assert (await enrol(api, subject)).status_code == 409
+    await let_in(api, subject["id"])
     await dose(api, subject["id"])
     clock.advance(hours=12)
     await care(api, subject["id"])
+    await upload(api, subject["number"])
+    await push(api)
     await safety(api, subject["id"])
     leaver = await screened_subject(api)
     day = date(2026, 6, 3).isoformat()
     exit_ = {"event": "screen_failed", "event_date": day, "reason": "Criterion not met."}
-    await post(api(), f"/subjects/{leaver['id']}/disposition", **exit_)
+    path = f"/subjects/{leaver['id']}/disposition"
+    await change(api(), path, await post(api(), path, **exit_), retracted=True)
     await climb(api, watch.unwatched, clock)
     assert watch.seen == writing_operations(watch)
 
@@ -178,7 +251,7 @@ def writing_operations(watch: TrailWatch) -> set[str]:
 
 def test_questions_are_operations_of_the_document(watch):
     """No name is kept for an operation that is gone."""
-    assert writing_operations(watch) >= QUESTIONS
+    assert writing_operations(watch) >= QUESTIONS | DRY_RUNS
 
 
 async def test_without_an_operation_nothing_is_stored(api, monkeypatch):

@@ -206,6 +206,7 @@ def later_creatinine(study_id, subject_id):
         study_id=study_id, id=id_, result_id=id_, subject_id=subject_id, source="manual",
         specimen="later", analyte="CREA", status="final", value=150, uln=100, unit="umol/L",
         collected_at=datetime(2026, 5, 31, tzinfo=UTC),
+        stated_at=datetime(2026, 5, 31, tzinfo=UTC), standing=2,
     )  # fmt: skip
 
 

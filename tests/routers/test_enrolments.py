@@ -91,7 +91,7 @@ def high_bilirubin(study_id, subject_id):
     return LabResult(
         study_id=study_id, id=id_, result_id=id_, subject_id=subject_id, source="manual",
         specimen="later", analyte="TBIL", status="final", value=30, uln=20, unit="umol/L",
-        collected_at=at(date(2026, 5, 31)),
+        collected_at=at(date(2026, 5, 31)), stated_at=at(date(2026, 5, 31)), standing=2,
     )  # fmt: skip
 
 

@@ -187,6 +187,8 @@ async def test_a_provisional_result_says_so(api, subject):
                 analyte=analyte,
                 status=status,
                 collected_at=at(12),
+                stated_at=at(12),
+                standing=2,
                 value=Decimal(30),
                 unit="10*9/L",
             )

@@ -1,0 +1,1 @@
+"""FHIR R4: what laboratory systems send becomes results, records become resources."""

@@ -1,0 +1,125 @@
+"""Reads stored messages again, each by the reader of the door that it came in by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.keyring import Keyring
+from app.core.serialization import from_json
+from app.domain.inbound import Door, InboxKind, InboxReason
+from app.domain.sender_profile import SenderProfile
+from app.domain.sent_results import SentIdentifier, SentResult
+from app.interop.fhir.deliveries import delivery as fhir_delivery
+from app.interop.fhir.refusals import Refusal
+from app.interop.fhir.submissions import read_submission
+from app.interop.hl7v2.decoding import decode
+from app.interop.hl7v2.reading import read as read_hl7v2
+from app.services.access import Actor, Area, Right, allows
+from app.services.inbound import Delivery
+from app.services.inbox import InboxEntry, OpenedMessage, open_message, read_item
+from app.services.inbox_reprocessing import result_at
+from app.services.senders import present_profile
+
+
+@dataclass(frozen=True, slots=True)
+class SentMessage:
+    """The message behind an item: what is kept of it in the open, and its text for who may see."""
+
+    head: Any
+    text: str | None = field(repr=False)
+
+    def __getattr__(self, name: str) -> Any:
+        """Show what is kept of the message as its own."""
+        return getattr(self.head, name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedItem:
+    """An inbox item with what was sent; `patients` is None for roles that may not see them."""
+
+    entry: InboxEntry
+    sent: SentResult | None = field(repr=False)
+    patients: Sequence[SentIdentifier] | None = field(repr=False)
+    message: SentMessage
+
+    def __getattr__(self, name: str) -> Any:
+        """Show what the list shows of the item, too."""
+        return getattr(self.entry, name)
+
+
+def reread(message: OpenedMessage, profile: SenderProfile) -> Delivery:
+    """Read a stored message by a profile; whatever it holds, nothing raises.
+
+    The bytes are those of one message, so they give one delivery, in which every result has the
+    place that it had when it came.
+    """
+    return _READERS[message.door](message, profile)
+
+
+def text_of(message: OpenedMessage, profile: SenderProfile) -> str:
+    """Return a message as text for a person; bytes that nobody can read are shown as escapes."""
+    if message.door in (Door.HL7V2, Door.MLLP):
+        decoded = decode(message.raw, profile.charset, message.charset)
+        if decoded is not None:
+            return decoded.text
+    return message.raw.decode(errors="backslashreplace")
+
+
+async def read_opened(
+    session: AsyncSession, actor: Actor, item_id: UUID, keyring: Keyring, past: datetime | None
+) -> OpenedItem:
+    """Read an inbox item with what was sent, as far as the actor's role may see it."""
+    entry = await read_item(session, actor, item_id, past)
+    message = await open_message(session, actor, entry.row.message_id, keyring)
+    profile = SenderProfile()
+    if entry.row.sender_id is not None:
+        profile, _ = await present_profile(session, actor, entry.row.sender_id)
+    sent = result_at(entry.row, message, reread(message, profile))
+    whole = entry.row.kind is InboxKind.MESSAGE
+    knows = allows(actor.role, Area.IDENTITY, Right.READ)
+    return OpenedItem(
+        entry=entry,
+        sent=sent,
+        patients=sent.patients if sent and knows else None,
+        message=SentMessage(entry.message, text_of(message, profile) if whole and knows else None),
+    )
+
+
+def _read_hl7v2(message: OpenedMessage, profile: SenderProfile) -> Delivery:
+    deliveries = read_hl7v2(message.raw, profile, message.door, message.charset)
+    if len(deliveries) > 1:
+        return _unreadable(message)
+    return deliveries[0]
+
+
+def _read_fhir(message: OpenedMessage, profile: SenderProfile) -> Delivery:
+    try:
+        submission = read_submission(from_json(message.raw), message.study_key)
+    except (ValueError, Refusal):
+        return _unreadable(message)
+    return fhir_delivery(message.raw, submission, None)
+
+
+def _unreadable(message: OpenedMessage, _: SenderProfile | None = None) -> Delivery:
+    return Delivery(
+        door=message.door,
+        raw=message.raw,
+        control_id=None,
+        results=(),
+        counted=message.results,
+        whole=InboxReason.UNREADABLE_MESSAGE,
+    )
+
+
+_READERS: Mapping[Door, Callable[[OpenedMessage, SenderProfile], Delivery]] = {
+    Door.HL7V2: _read_hl7v2,
+    Door.MLLP: _read_hl7v2,
+    Door.FHIR: _read_fhir,
+    Door.CSV: _unreadable,  # a file is stored whole or not at all, so none waits here
+}
