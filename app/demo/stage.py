@@ -240,7 +240,6 @@ class Stage:
             "subject_id": subject["id"],
             "collected_at": self.at(day, 0),
             "accession": f"D{part.number:03d}-{key}",
-            "source": "demonstration-laboratory",
         }
         body = {"results": [common | result for result in results]}
         answer = self.api.post("/labs", body, f"labs-{part.number}-{key}", LIS)

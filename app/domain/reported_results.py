@@ -50,11 +50,12 @@ class OriginalText:
 class LabEntry:
     """One result to record: whose, from which source and specimen, and what it says.
 
-    Without `original` the numbers themselves are written out.
+    Without `original` the numbers themselves are written out; without `source` it follows from who
+    records the result.
     """
 
     subject_id: UUID
-    source: str
+    source: str | None
     accession: str | None
     result: ReportedResult
     original: OriginalText | None = None

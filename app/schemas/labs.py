@@ -74,7 +74,12 @@ class LabCreate(Body):
         default=None, description="Number of the specimen; without it the collection tells it."
     )
     status: StatusWord = LabStatus.FINAL
-    source: Code = Field(default="manual", description="Where the result comes from.")
+    source: Code | None = Field(
+        default=None,
+        examples=["ward"],
+        description="Where the result comes from; left out, it is `manual`, or the code of a"
+        " registered laboratory system, which may give no other.",
+    )
 
     def entry(self) -> LabEntry:
         """Return what is to be recorded."""

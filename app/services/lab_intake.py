@@ -31,9 +31,11 @@ from app.services.idempotency import Answer, RequestKey
 from app.services.lab_filing import version
 from app.services.lab_intake_statements import ADMIT, ANSWER, OPERATION, STORE, WRITTEN
 from app.services.lab_recording import candidate
+from app.services.lab_sources import OwnSource
 from app.services.observations import Observable
 
 _NATURAL_KEY = ("subject_id", "source", "specimen", "analyte")
+_ORIGIN = ("study_id", "operation_id", "recorded_at")
 _FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 # Sendings that share a transaction, and the results up to which one is small enough to.
 MOST_TOGETHER, SMALL = 32, 100
@@ -174,6 +176,7 @@ class _Admission:
     """
 
     actor: Actor | None
+    own: OwnSource | None
     subjects: Mapping[UUID, Observable]
     recorded_at: datetime | None
 
@@ -195,7 +198,8 @@ async def _admit(
         able = (each for each in rows if allows(Role(each["role"]), Area.LABORATORY, Right.CREATE))
         first = next(able, None)
         admitted[sender] = _Admission(
-            actor=_actor(sender, first) if first else None,
+            actor=_actor(sender, first) if first and first["active"] is not False else None,
+            own=_own_source(first) if first else None,
             subjects={
                 row["subject_id"]: Observable(
                     row["birth_year"], end_days(()), ZoneInfo(row["time_zone"])
@@ -205,6 +209,14 @@ async def _admit(
             recorded_at=rows[0]["recorded_at"] if rows else None,
         )
     return admitted
+
+
+def _own_source(row: Mapping[str, Any]) -> OwnSource | None:
+    """Return what a laboratory system files under; other roles of a sender's identity say it."""
+    if row["source"] is None or Role(row["role"]) is not Role.LABORATORY_SYSTEM:
+        return None
+    analytes = row["analytes"]
+    return OwnSource(row["source"], None if analytes is None else frozenset(analytes))
 
 
 def _actor(sender: Sender, row: Mapping[str, Any]) -> Actor:
@@ -229,7 +241,9 @@ def _judge(sending: Sending, admission: _Admission) -> _Ready | None:
         return None
     try:
         candidates = [
-            candidate(actor, entry, admission.subjects.get(entry.subject_id), sending.now)
+            candidate(
+                actor, entry, admission.subjects.get(entry.subject_id), admission.own, sending.now
+            )
             for entry in sending.entries
         ]
     except DomainError:
@@ -239,10 +253,7 @@ def _judge(sending: Sending, admission: _Admission) -> _Ready | None:
         actor.organisation, sending.command, sending.command, sending.request_id,
         admission.recorded_at,
     )  # fmt: skip
-    origin = dict(
-        zip(("study_id", "operation_id"), operation[:2], strict=True),
-        recorded_at=admission.recorded_at,
-    )
+    origin = dict(zip(_ORIGIN, (*operation[:2], operation[-1]), strict=True))
     rows = [version(each, None, 1) for each in candidates]
     for row in rows:
         row.update(origin)

@@ -38,12 +38,13 @@ WRITTEN = {name: kind for name, kind in TYPES.items() if name not in _FILLED_IN}
 ADMIT = """
 SELECT study.study_id, study.time_zone, principal.id AS principal_id, principal.display_name,
        principal.organisation, role_grant.role, subject.id AS subject_id, subject.birth_year,
-       clock_timestamp() AS recorded_at
+       clock_timestamp() AS recorded_at, sender.code AS source, sender.analytes, sender.active
 FROM study
 JOIN principal USING (study_id)
 JOIN role_grant ON role_grant.study_id = study.study_id
      AND role_grant.principal_id = principal.id
 JOIN subject ON subject.study_id = study.study_id
+LEFT JOIN sender ON sender.study_id = study.study_id AND sender.principal_id = principal.id
 WHERE principal.issuer = $1 AND principal.subject = $2 AND study.key = $3
   AND role_grant.valid_from <= $4
   AND (role_grant.valid_until IS NULL OR role_grant.valid_until > $4)

@@ -26,6 +26,7 @@ from app.domain.sender_profile import SpecimenBy
 from app.domain.vocabulary import LabStatus, Role, TimePrecision
 from app.services.access import Actor
 from app.services.lab_filing import Candidate, Filed, FilingOutcome, file_results
+from app.services.lab_sources import OwnSource, own_source, source_of
 from app.services.observations import Observable, observable_subjects
 
 # What a laboratory system may say about a result that is here; people use the corrections.
@@ -93,12 +94,14 @@ async def record_results(
     again is a duplicate, other content under it is refused, because it has to be a correction.
     Only a laboratory system sends corrections here: it calls them by their status.
     """
+    own = await own_source(session, actor)
     subjects = await observable_subjects(session, actor, {entry.subject_id for entry in entries})
     outcomes: dict[int, Recorded] = {}
     candidates: dict[int, Candidate] = {}
     for index, entry in enumerate(entries):
         try:
-            candidates[index] = candidate(actor, entry, subjects.get(entry.subject_id), now)
+            subject = subjects.get(entry.subject_id)
+            candidates[index] = candidate(actor, entry, subject, own, now)
         except DomainError as error:
             outcomes[index] = Recorded(index, RecordingOutcome.REFUSED, error=error)
     filed = await file_results(session, actor.study_id, list(candidates.values()))
@@ -148,7 +151,11 @@ def specimen_of(
 
 
 def candidate(
-    actor: Actor, entry: LabEntry, subject: Observable | None, now: datetime
+    actor: Actor,
+    entry: LabEntry,
+    subject: Observable | None,
+    own: OwnSource | None,
+    now: datetime,
 ) -> Candidate:
     """Return what is to be filed; raise DomainError for an entry that is refused."""
     if subject is None:
@@ -168,7 +175,7 @@ def candidate(
         **_NOT_OF_MESSAGES,
         **content,
         "subject_id": entry.subject_id,
-        "source": entry.source,
+        "source": source_of(entry, own),
         "accession": entry.accession,
         "specimen": specimen_of(entry.accession, result.collected_at),
     }
