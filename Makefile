@@ -59,8 +59,8 @@ fuzz: $(INSTALLED_DEV) ## Fuzz every operation for longer (EXAMPLES=1000)
 	MSC_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest tests/contract/test_fuzz.py
 
 chaos: $(INSTALLED_DEV) ## Kill API, listener and PostgreSQL at random for longer (SECONDS=60, SEED=)
-	MSC_CHAOS_SECONDS=$(SECONDS) MSC_CHAOS_SEED=$(SEED) \
-		$(BIN)/pytest -s tests/promises/test_P01_acknowledged_means_stored.py
+	MSC_CHAOS_SECONDS=$(SECONDS) MSC_CHAOS_SEED=$(SEED) MSC_PROMISE_ROUNDS=50 $(BIN)/pytest -s \
+		tests/promises/test_P01* tests/promises/test_P06* tests/promises/test_P07*
 
 bench: $(INSTALLED) ## Measure the start and the memory
 	$(BIN)/python benchmarks/start.py

@@ -13,6 +13,7 @@ import httpx
 
 from app.core.errors import OperatorError
 from app.domain.sender_profile import SenderProfile
+from app.interop.hl7v2.acknowledgement import wants_answer
 from app.interop.hl7v2.framing import messages_in
 from app.interop.hl7v2.header import read_header
 from app.interop.hl7v2.mllp import START, Frame, Stray, Unframer, framed
@@ -134,6 +135,8 @@ def over_mllp(host: str, port: int) -> Iterator[Send]:
 
 def _exchange(line: socket.socket, message: bytes) -> Answer:
     line.sendall(framed(message))
+    if not wants_answer(read_header(message, SenderProfile())):
+        return Answer("AA", "Sent; the message asks for no acknowledgement.")
     unframer = Unframer(_MOST_ANSWER_BYTES)
     while (answer := unframer.take()) is None:
         data = line.recv(_CHUNK_BYTES)

@@ -189,6 +189,23 @@ def test_over_mllp_messages_go_in_frames(tmp_path, capsys):
     assert capsys.readouterr().out.splitlines()[:2] == ["1  AA  first", "2  AA  second"]
 
 
+def test_over_mllp_a_message_that_asks_for_no_answer_is_not_waited_for(tmp_path, capsys):
+    """With MSH-15 and MSH-16 NE the listener says nothing, and the next message is sent."""
+    silent = samples.message(
+        samples.msh(control_id="1", fields={15: "NE", 16: "NE"}), samples.obx()
+    )
+    file = tmp_path / "messages.hl7"
+    file.write_bytes(silent + TWO)
+    with Listener(b"", framed(ACK.format(code="AA", text="second").encode())) as listener:
+        assert main(["replay", str(file), "--mllp", f"127.0.0.1:{listener.port}"]) == 0
+    assert listener.received == framed(silent) + framed(TWO)
+    assert capsys.readouterr().out.splitlines() == [
+        "1  AA  Sent; the message asks for no acknowledgement.",
+        "2  AA  second",
+        "2 of 2 messages were accepted.",
+    ]
+
+
 def test_over_mllp_a_closed_line_is_no_answer(tmp_path, capsys):
     """The exit status says that not all was accepted."""
     file = tmp_path / "messages.hl7"

@@ -16,7 +16,9 @@ RECORDS = ("inbox_item", "sender", "sender_key", "subject_identifier")
 FACTS = ("inbound_message", "sender_profile")
 # The results that are here were stated when they were recorded, one version after the other.
 FILL_STANDING = """
-UPDATE lab_result SET stated_at = recorded_at, standing = CASE status
+UPDATE lab_result SET stated_at = recorded_at,
+    weight = CASE status WHEN 'preliminary' THEN 0 WHEN 'final' THEN 1 ELSE 2 END,
+    standing = CASE status
     WHEN 'preliminary' THEN 1 WHEN 'final' THEN 2 WHEN 'cancelled' THEN 2
     WHEN 'entered_in_error' THEN 4 ELSE 3 END
 """
@@ -416,6 +418,10 @@ def upgrade() -> None:
         ),
     )
     op.add_column("lab_result", sa.Column("stated_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column(
+        "lab_result",
+        sa.Column("weight", sa.Integer(), server_default=sa.text("2"), nullable=False),
+    )
     op.add_column("lab_result", sa.Column("standing", sa.Integer(), nullable=True))
     op.add_column("lab_result", sa.Column("original_code", sa.Text(), nullable=True))
     op.add_column("lab_result", sa.Column("original_range", sa.Text(), nullable=True))
@@ -424,6 +430,12 @@ def upgrade() -> None:
     op.add_column("lab_result", sa.Column("original_collected", sa.Text(), nullable=True))
     op.add_column("lab_result", sa.Column("message_id", sa.Uuid(), nullable=True))
     op.add_column("lab_result", sa.Column("position", sa.Integer(), nullable=True))
+    op.create_index(
+        op.f("ix_lab_result_study_id_source_specimen"),
+        "lab_result",
+        ["study_id", "source", "specimen"],
+        unique=False,
+    )
     op.create_index(
         op.f("ix_lab_result_study_id_message_id"),
         "lab_result",
@@ -476,6 +488,7 @@ def watch(table: str, function: str, event: str, execute: str) -> None:
 
 def downgrade() -> None:
     op.drop_constraint(op.f("fk_lab_result_study_id_message_id"), "lab_result", type_="foreignkey")
+    op.drop_index(op.f("ix_lab_result_study_id_source_specimen"), table_name="lab_result")
     op.drop_index(
         op.f("ix_lab_result_study_id_message_id"),
         table_name="lab_result",
@@ -489,6 +502,7 @@ def downgrade() -> None:
     op.drop_column("lab_result", "original_range")
     op.drop_column("lab_result", "original_code")
     op.drop_column("lab_result", "standing")
+    op.drop_column("lab_result", "weight")
     op.drop_column("lab_result", "stated_at")
     op.drop_column("lab_result", "collected_precision")
     op.drop_index(

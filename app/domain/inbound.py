@@ -56,6 +56,7 @@ class InboxReason(StrEnum):
     UNKNOWN_PATIENT = "unknown_patient"
     AMBIGUOUS_PATIENT = "ambiguous_patient"
     WRONG_PATIENT = "wrong_patient"
+    SPECIMEN_OF_ANOTHER = "specimen_of_another"
     UNMAPPED_CODE = "unmapped_code"
     AMBIGUOUS_CODE = "ambiguous_code"
     ANALYTE_NOT_ALLOWED = "analyte_not_allowed"
@@ -81,10 +82,11 @@ SENTENCES: Mapping[InboxReason, str] = {
     InboxReason.UNDECODABLE_TEXT: "The text is in no known character set; set it in the profile.",
     InboxReason.PROCESSING_FAILED: "The message could not be processed; try again, then report it.",
     InboxReason.UNEXPECTED_SENDER: "MSH-3 or MSH-4 names another system; find out whose it is.",
-    InboxReason.PATIENT_MISSING: "The message names no patient; assign the result to a subject.",
+    InboxReason.PATIENT_MISSING: "No identifier that counts names the patient; assign the result.",
     InboxReason.UNKNOWN_PATIENT: "No subject is known by these identifiers; assign or reject it.",
-    InboxReason.AMBIGUOUS_PATIENT: "The identifiers belong to different subjects; find out whose.",
+    InboxReason.AMBIGUOUS_PATIENT: "The identifiers do not lead to one subject; find out whose.",
     InboxReason.WRONG_PATIENT: "The sender took this back as another patient's; find out whose.",
+    InboxReason.SPECIMEN_OF_ANOTHER: "Another subject has this specimen already; find out whose.",
     InboxReason.UNMAPPED_CODE: "This code is not mapped to an analyte; map it.",
     InboxReason.AMBIGUOUS_CODE: "The codes of this result mean different analytes; map one.",
     InboxReason.ANALYTE_NOT_ALLOWED: "This sender is not registered for this analyte; allow it.",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from app.domain.analytes import Analyte
 from app.domain.doubts import Doubts
@@ -35,10 +35,16 @@ _STATUSES: Mapping[StatusMeaning, LabStatus] = {
     StatusMeaning.WITHDRAWN: LabStatus.ENTERED_IN_ERROR,
     StatusMeaning.WRONG_PATIENT: LabStatus.ENTERED_IN_ERROR,
     StatusMeaning.WITHOUT_VALUE: LabStatus.CANCELLED,
+    StatusMeaning.NOT_YET: LabStatus.CANCELLED,
 }
 # Whatever stands in the place of a value beside these counts for nothing.
 _WITHOUT_CONTENT = frozenset(
-    {StatusMeaning.WITHDRAWN, StatusMeaning.WRONG_PATIENT, StatusMeaning.WITHOUT_VALUE}
+    {
+        StatusMeaning.WITHDRAWN,
+        StatusMeaning.WRONG_PATIENT,
+        StatusMeaning.WITHOUT_VALUE,
+        StatusMeaning.NOT_YET,
+    }
 )
 
 
@@ -97,11 +103,21 @@ def interpret(sent: SentResult, profile: SenderProfile, received_at: datetime) -
         result=None if doubts.reasons else _result(analyte, meaning, content, moments),
         original=_original(sent, limits),
         precision=moments.collected.precision if moments.collected else None,
-        stated_at=moments.stated_at,
+        stated_at=_stated_at(meaning, moments),
         accession=said(sent.accession) or None,
         flags=_flags(sent, value, profile),
         reasons=doubts.reasons,
     )
+
+
+def _stated_at(meaning: StatusMeaning | None, moments: Moments) -> datetime:
+    """Return when a result was stated; that there is none yet was so from the collection on.
+
+    It stands below everything that was ever said about the result.
+    """
+    if meaning is StatusMeaning.NOT_YET and moments.collected is not None:
+        return moments.collected.instant - timedelta(microseconds=1)
+    return moments.stated_at
 
 
 def _read_status(text: str, profile: SenderProfile) -> StatusMeaning:

@@ -1,18 +1,19 @@
 """Versions of one result: which statement counts, what is a resend, what contradicts itself.
 
 Messages may arrive in any order, so nothing here depends on the order of arrival: a statement
-stands by when its sender made it (`stated_at`) and by what it claims to be (`standing`).
+stands by what it settles (`weight`), by when it was made (`stated_at`) and by what it claims to be
+(`standing`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from app.domain.vocabulary import USABLE_LAB_STATUSES, LabStatus, TimePrecision
+from app.domain.vocabulary import LabStatus, TimePrecision
 
 # Of two statements of one instant the correction stands above what it corrects. A cancellation
 # ranks with a final result: both at one instant contradict each other, and a person decides.
@@ -38,6 +39,18 @@ class Dated(StrEnum):
     SENDER = "sender"
     MESSAGE = "message"  # no status time was given, so the message's own stands in
     RECEIPT = "receipt"  # nothing was given, so it was made when it came
+    NOTHING = "nothing"  # nothing was stated yet, only that something will be
+
+
+def weight(status: LabStatus, dated: Dated) -> int:
+    """Return what stands above time: 0 what settles nothing, 1 an undated final report, 2 else.
+
+    A preliminary report never undoes a final one. An old report may be sent again at any time, in a
+    message of its own; so the time of a message lifts no first report above a correction.
+    """
+    if status is LabStatus.PRELIMINARY or dated is Dated.NOTHING:
+        return 0
+    return 1 if status is LabStatus.FINAL and dated is not Dated.SENDER else 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +70,9 @@ class Statement:
     number: int = 0
 
     @property
-    def order(self) -> tuple[datetime, int, int]:
+    def order(self) -> tuple[int, datetime, int, int]:
         """Give the key by which statements of one result follow one another."""
-        return (self.stated_at, standing(self.status), self.number)
+        return (weight(self.status, self.dated), self.stated_at, standing(self.status), self.number)
 
     @property
     def _said(self) -> tuple[Any, ...]:
@@ -69,12 +82,18 @@ class Statement:
         """Tell whether both say the same."""
         return self._said == other._said
 
+    def is_of_one_collection(self, other: Statement) -> bool:
+        """Tell whether two collection times can be the same, as precisely as they were told."""
+        early, late = sorted((self, other), key=lambda each: each.collected_at)
+        return late.collected_at - early.collected_at < early.precision.span
+
     def clashes(self, other: Statement) -> bool:
         """Tell whether both were made at one instant, with one standing, and say different things.
 
         Nobody can tell which of them counts.
         """
-        return self.order[:2] == other.order[:2] and not self.repeats(other)
+        at_once = self.order[:3] == other.order[:3] and self.is_of_one_collection(other)
+        return at_once and not self.repeats(other)
 
 
 class Judgement(StrEnum):
@@ -94,50 +113,41 @@ def current(versions: Iterable[Statement]) -> Statement:
 def judge(new: Statement, versions: Sequence[Statement]) -> tuple[Judgement, Statement | None]:
     """Judge a statement beside the stored versions; give the version that it repeats.
 
-    A statement is a resend when it repeats one of the same instant. One that nothing dates is a
-    resend of what counts, and a first report that only its message dates one of any first report:
-    sending an old report again is no new statement. Whatever else is dated anew stands anew,
-    because something else may have been said between and only come later.
+    A statement is a resend when it repeats one of the same instant. A first report that its sender
+    does not date is a resend of any that it repeats, and any other that nothing dates one of what
+    counts. Whatever else is dated anew stands anew, because something else may have been said
+    between and only come later. Another collection time is a question for a person, also in a
+    correction: it may be meant for another specimen.
     """
     repeated = next((each for each in versions if _is_resend(new, each, versions)), None)
     if repeated is not None:
         return Judgement.DUPLICATE, repeated
+    if not any(new.is_of_one_collection(each) for each in versions):
+        return Judgement.SPECIMEN_REUSED, None
     if any(new.clashes(each) for each in versions):
         return Judgement.CONTRADICTION, None
-    collected = any(_of_one_collection(new, each) for each in versions)
-    if new.status in FIRST_REPORTS and not collected:
-        return Judgement.SPECIMEN_REUSED, None
     return Judgement.VERSION, None
 
 
 def _is_resend(new: Statement, stored: Statement, versions: Sequence[Statement]) -> bool:
     if not new.repeats(stored):
         return False
-    if new.stated_at == stored.stated_at:
+    undated_report = new.status in FIRST_REPORTS and new.dated is not Dated.SENDER
+    if new.stated_at == stored.stated_at or undated_report:
         return True
-    if new.dated is Dated.RECEIPT:
-        return stored == current(versions)
-    return new.dated is Dated.MESSAGE and new.status in FIRST_REPORTS
+    return new.dated is Dated.RECEIPT and stored == current(versions)
 
 
-def promoted(new: Statement, versions: Sequence[Statement]) -> Statement | None:
-    """Return what a promotion without content makes of the statement before it.
+def promotable(promotion: Statement, versions: Sequence[Statement]) -> Statement | None:
+    """Return the version that a promotion without content speaks of: the last one before it.
 
-    A preliminary one becomes final, one that is final stays as it is (its `number` is not 0), and
-    where there is nothing to promote the answer is None.
+    A preliminary one becomes final as of when it was stated, so that what was said since stands
+    above it whenever it comes. Any other has been settled. None when nothing was said before.
     """
-    earlier = [each for each in versions if each.stated_at <= new.stated_at]
-    if not earlier:
-        return None
-    before = current(earlier)
-    if before.status in USABLE_LAB_STATUSES:
-        return before
-    if before.status is not LabStatus.PRELIMINARY:
-        return None
-    return replace(before, status=LabStatus.FINAL, stated_at=new.stated_at, number=0)
-
-
-def _of_one_collection(one: Statement, other: Statement) -> bool:
-    """Tell whether two collection times can be the same, as precisely as they were told."""
-    early, late = sorted((one, other), key=lambda each: each.collected_at)
-    return late.collected_at - early.collected_at < early.precision.span
+    earlier = [
+        each
+        for each in versions
+        if each.stated_at <= promotion.stated_at
+        and (weight(each.status, each.dated) or each.status is LabStatus.PRELIMINARY)
+    ]
+    return current(earlier) if earlier else None

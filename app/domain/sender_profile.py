@@ -23,7 +23,8 @@ class StatusMeaning(StrEnum):
     PROMOTED = "promoted"  # the provisional result that is here becomes final
     WITHDRAWN = "withdrawn"  # a tombstone: the result counts no more
     WRONG_PATIENT = "wrong_patient"  # a tombstone, and somebody has to look
-    WITHOUT_VALUE = "without_value"  # ordered, cancelled or not done
+    WITHOUT_VALUE = "without_value"  # there will be no value
+    NOT_YET = "not_yet"  # there is no value yet; says nothing against one that is here
 
 
 class ValueWord(StrEnum):
@@ -80,17 +81,21 @@ STATUS_WORDS: Mapping[str, StatusMeaning] = {
     "D": StatusMeaning.WITHDRAWN,
     "W": StatusMeaning.WRONG_PATIENT,
     "X": StatusMeaning.WITHOUT_VALUE,
-    "I": StatusMeaning.WITHOUT_VALUE,
-    "N": StatusMeaning.WITHOUT_VALUE,
-    "O": StatusMeaning.WITHOUT_VALUE,
+    "I": StatusMeaning.NOT_YET,
+    "N": StatusMeaning.NOT_YET,
+    "O": StatusMeaning.NOT_YET,
     "final": StatusMeaning.FINAL,
     "corrected": StatusMeaning.CORRECTED,
     "amended": StatusMeaning.AMENDED,
     "preliminary": StatusMeaning.PRELIMINARY,
-    "registered": StatusMeaning.WITHOUT_VALUE,
+    "registered": StatusMeaning.NOT_YET,
     "cancelled": StatusMeaning.WITHOUT_VALUE,
     "entered-in-error": StatusMeaning.WITHDRAWN,
 }
+
+
+# Types of HL7 table 0203 that are a patient's number, as hospitals write them; often there is none.
+PATIENT_NUMBERS = ("", "MR", "MRN", "PI", "PT")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,10 +103,12 @@ class SenderProfile:
     """How one sender's messages are read; every field changes what its results mean.
 
     Field names are HL7 v2 positions: `OBR-3`, its component `OBR-2.3` or subcomponent `SPM-2.1.3`,
-    tried in order. `charset` None means as declared; `patient_identifier_kinds` empty means every
-    PID-3 repetition. `statuses` (a blank one too) and `words` come on top of the general ones and
-    before them; words are matched whatever the case. `flags` only say how a flag is shown, in
-    words of HL7 table 0078: no flag decides anything.
+    tried in order. `charset` None means as declared. `patient_identifier_kinds` are the types of
+    identifiers (PID-3.5) that name a person, blank being one of them; of others, such as a visit's
+    number, nothing is taken. Without any, every PID-3 repetition counts. `statuses` (a blank one
+    too) and `words` come on top of the general ones and before them; words are matched whatever
+    the case. `flags` only say how a flag is shown, in words of HL7 table 0078: no flag decides
+    anything.
     """
 
     time_zone: str = "Asia/Shanghai"
@@ -113,7 +120,7 @@ class SenderProfile:
     statuses: Mapping[str, StatusMeaning] = field(default_factory=dict)
     words: Mapping[str, ValueWord] = field(default_factory=dict)
     flags: Mapping[str, str] = field(default_factory=dict)
-    patient_identifier_kinds: tuple[str, ...] = ()
+    patient_identifier_kinds: tuple[str, ...] = PATIENT_NUMBERS
     accession_fields: tuple[str, ...] = ("OBR-3", "SPM-2", "OBR-2")
     collection_fields: tuple[str, ...] = ("SPM-17", "OBR-7", "OBX-14")
     specimen_by: SpecimenBy = SpecimenBy.ACCESSION

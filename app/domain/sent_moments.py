@@ -10,7 +10,7 @@ from app.domain.doubts import Doubts
 from app.domain.inbound import InboxReason
 from app.domain.sender_profile import SenderProfile
 from app.domain.sent_results import SentResult
-from app.domain.sent_times import SentTime, read_time
+from app.domain.sent_times import SentTime, read_time, with_offset
 
 # A sender's clock may be ahead or its zone wrong; but a statement of next year, taken at its word,
 # would outrank every later one.
@@ -36,7 +36,8 @@ def read_moments(
     """Read the moments of a result, and note why its collection time cannot be right."""
     zone = ZoneInfo(profile.time_zone)
     collected, reported, stated = (
-        read_time(text, zone) for text in (sent.collected, sent.reported, sent.stated)
+        read_time(with_offset(text, sent.offset), zone)
+        for text in (sent.collected, sent.reported, sent.stated)
     )
     if collected is None:
         doubts.add(

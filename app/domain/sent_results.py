@@ -36,7 +36,8 @@ class SentResult:
 
     `values` has one tuple of components for each repetition of the value; `value_type` is HL7
     table 0125 (NM, SN, ST, CE, CWE, TX, ...), only a hint. `status` is a word of the sender's
-    (HL7 table 0085, FHIR observation-status). Times are HL7 or ISO 8601 text of any precision.
+    (HL7 table 0085, FHIR observation-status). Times are HL7 or ISO 8601 text of any precision;
+    `offset` is the message's own offset from UTC, which counts for those that tell none.
     `stated_by_message` says that no status time was given and the message's own time stands in.
     """
 
@@ -53,6 +54,7 @@ class SentResult:
     high: str = ""
     flags: tuple[str, ...] = ()
     status: str = ""
+    offset: str = ""
     collected: str = ""
     reported: str = ""
     stated: str = ""
@@ -79,3 +81,12 @@ def _storable(value: Any) -> Any:
         parts = {field.name: _storable(getattr(value, field.name)) for field in fields(value)}
         return replace(value, **parts)
     return value
+
+
+def without_identity(sent: SentResult) -> SentResult:
+    """Return a result whose accession is not the patient's own number, put there by mistake.
+
+    It names no specimen, and the trial's tables hold no number of a patient.
+    """
+    own = {each.value.strip() for each in sent.patients}
+    return replace(sent, accession="") if sent.accession.strip() in own else sent

@@ -56,6 +56,27 @@ def read_time(text: str, zone: ZoneInfo) -> SentTime | None:
     return SentTime(local.astimezone(UTC), _precision(found))
 
 
+def with_offset(text: str, offset: str) -> str:
+    """Give a time an offset from UTC if it tells none; anything else stays as it is."""
+    stripped = plain(text)
+    found = _HL7.fullmatch(stripped) or _ISO.fullmatch(stripped)
+    return text if found is None or found["offset"] else stripped + offset
+
+
+def offset_of(text: str) -> str:
+    """Give the offset that a time tells, empty where it tells none or is no time."""
+    stripped = plain(text)
+    found = _HL7.fullmatch(stripped) or _ISO.fullmatch(stripped)
+    is_time = read_time(text, ZoneInfo("UTC")) is not None
+    return found["offset"] or "" if found and is_time else ""
+
+
+def tells_minute(text: str) -> bool:
+    """Tell whether a text is a time that is exact to the minute."""
+    time = read_time(text, ZoneInfo("UTC"))
+    return time is not None and time.precision in {TimePrecision.MINUTE, TimePrecision.SECOND}
+
+
 def _local(found: re.Match[str], zone: tzinfo) -> datetime:
     """Return the time on the sender's clock; raise ValueError for one that no clock shows.
 

@@ -20,6 +20,9 @@ _MOST_DIGITS = 40
 
 _SUPERSCRIPT = re.compile("[⁰¹²³⁴-⁹]+")
 _POWER_OF_TEN = re.compile(r"^[xX*]?10(?:\*\*|\*|\^|E|e)(?=\d)")
+_POWER_BASE = re.compile(r"[xX*×]?\s*10\s*\*{0,2}")
+_POWER = re.compile(r"(?:[xX*]?10)(?:\*\*|\*|\^|E|e)-?\d{1,2}")
+_EXPONENT_AND_REST = re.compile(r"(?:3|6|9|12)/.+")
 _LITRE = re.compile(r"(?<=[/dmunfp])l(?![A-Za-z])")
 
 
@@ -40,6 +43,24 @@ def normalize_unit(text: str) -> str:
     folded = unicodedata.normalize("NFKC", _SUPERSCRIPT.sub(r"^\g<0>", text))
     folded = "".join(folded.split()).replace("μ", "u").replace("×", "x")
     return _POWER_OF_TEN.sub("10*", _LITRE.sub("L", folded))
+
+
+def is_power_base(text: str) -> bool:
+    """Tell whether a text is the `10` or `x10` of a power whose exponent was cut off."""
+    return _POWER_BASE.fullmatch(text) is not None
+
+
+def can_be_unit(text: str) -> bool:
+    """Tell a unit, or none at all, from a bare number and from half of a power of ten.
+
+    A part of `10^9/L` that stood for the whole would stand for `10^6/L` as well.
+    """
+    normal = normalize_unit(text)
+    if not normal or _POWER.fullmatch(normal):
+        return True
+    if is_power_base(normal) or _EXPONENT_AND_REST.fullmatch(normal):
+        return False
+    return any(sign.isalpha() or sign in "%‰°" for sign in normal)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,15 +16,19 @@ from app.domain.inbound import Door, InboxKind, InboxReason
 from app.domain.sender_profile import SenderProfile
 from app.domain.sent_results import SentIdentifier, SentResult
 from app.interop.fhir.deliveries import delivery as fhir_delivery
+from app.interop.fhir.deliveries import is_expected as is_expected_submission
 from app.interop.fhir.refusals import Refusal
-from app.interop.fhir.submissions import read_submission
+from app.interop.fhir.submissions import Submission, read_submission
 from app.interop.hl7v2.decoding import decode
 from app.interop.hl7v2.reading import read as read_hl7v2
+from app.interop.hl7v2.receiving import is_expected
 from app.services.access import Actor, Area, Right, allows
 from app.services.inbound import Delivery
 from app.services.inbox import InboxEntry, OpenedMessage, open_message, read_item
 from app.services.inbox_reprocessing import result_at
-from app.services.senders import present_profile
+from app.services.senders import CallingSender, present_profile
+
+_ER7 = (Door.HL7V2, Door.MLLP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +66,19 @@ def reread(message: OpenedMessage, profile: SenderProfile) -> Delivery:
     return _READERS[message.door](message, profile)
 
 
+def is_of_sender(message: OpenedMessage, caller: CallingSender) -> bool:
+    """Tell whether a stored message names its sender as it is registered now."""
+    if message.door is Door.FHIR:
+        submission = _submission(message)
+        return submission is not None and is_expected_submission(submission, caller)
+    if message.door not in _ER7:
+        return True
+    return is_expected(message.raw, caller, message.charset)
+
+
 def text_of(message: OpenedMessage, profile: SenderProfile) -> str:
     """Return a message as text for a person; bytes that nobody can read are shown as escapes."""
-    if message.door in (Door.HL7V2, Door.MLLP):
+    if message.door in _ER7:
         decoded = decode(message.raw, profile.charset, message.charset)
         if decoded is not None:
             return decoded.text
@@ -99,11 +113,17 @@ def _read_hl7v2(message: OpenedMessage, profile: SenderProfile) -> Delivery:
 
 
 def _read_fhir(message: OpenedMessage, profile: SenderProfile) -> Delivery:
-    try:
-        submission = read_submission(from_json(message.raw), message.study_key)
-    except (ValueError, Refusal):
+    submission = _submission(message)
+    if submission is None:
         return _unreadable(message)
     return fhir_delivery(message.raw, submission, None)
+
+
+def _submission(message: OpenedMessage) -> Submission | None:
+    try:
+        return read_submission(from_json(message.raw), message.study_key)
+    except (ValueError, Refusal):
+        return None
 
 
 def _unreadable(message: OpenedMessage, _: SenderProfile | None = None) -> Delivery:

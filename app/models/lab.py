@@ -19,7 +19,7 @@ class LabResult(Fact):
 
     `specimen` is the accession number, or the collection instant where there is none, so that
     (subject, source, specimen, analyte, version) is the natural key. The version that counts is
-    the one stated last, by (stated_at, standing, result_version): a statement may arrive after one
+    the one stated last, by (weight, stated_at, standing, result_version): it may arrive after one
     that was made later. `message_id` and `position` say where a laboratory system sent it.
     """
 
@@ -37,6 +37,7 @@ class LabResult(Fact):
             deferrable=True, initially="DEFERRED",
         ),
         Index(None, "study_id", "subject_id", "analyte", "collected_at"),
+        Index(None, "study_id", "source", "specimen"),
         Index(None, "study_id", "message_id", postgresql_where=text("message_id IS NOT NULL")),
         CheckConstraint(
             "status IN ('cancelled', 'entered_in_error') OR value IS NOT NULL"
@@ -61,6 +62,7 @@ class LabResult(Fact):
     )
     reported_at: Mapped[datetime | None]
     stated_at: Mapped[datetime]
+    weight: Mapped[int] = mapped_column(server_default=text("2"))
     standing: Mapped[int]
     value: Mapped[Decimal | None]
     comparator: Mapped[Comparator | None] = mapped_column(choice(Comparator, "comparator"))

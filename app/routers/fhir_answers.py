@@ -30,6 +30,7 @@ _STATUS = {
     "too-costly": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "conflict": HTTPStatus.PRECONDITION_FAILED,
     "multiple-matches": HTTPStatus.PRECONDITION_FAILED,
+    "business-rule": HTTPStatus.UNPROCESSABLE_ENTITY,
     "not-found": HTTPStatus.NOT_FOUND,
 }
 # The code of an issue by the status of a refusal that is not the façade's own.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, tzinfo
 from zoneinfo import ZoneInfo
 
@@ -12,7 +13,7 @@ from starlette.responses import Response
 from app.interop.fhir import searching
 from app.interop.fhir.bundles import searchset
 from app.interop.fhir.capability import capability_statement
-from app.interop.fhir.primitives import Resource, study_key
+from app.interop.fhir.primitives import Resource, patient, study_key
 from app.interop.fhir.searching import Query, read_query
 from app.interop.fhir.selections import (
     chosen_standings,
@@ -24,6 +25,7 @@ from app.interop.fhir.served_events import adverse_event
 from app.interop.fhir.served_results import observation
 from app.interop.fhir.served_studies import research_study
 from app.interop.fhir.served_subjects import patient_resource, research_subject
+from app.interop.fhir.terms import subject_number_system
 from app.routers.dependencies import Caller, Now, Session
 from app.routers.fhir_answers import FhirJSON, refusing
 from app.routers.fhir_documentation import answers, reading, searching_of
@@ -207,11 +209,14 @@ async def read_research_study(
 
 def _observation(result: ResultOfSubject, actor: Actor) -> Resource:
     zone = ZoneInfo(actor.time_zone)
-    return observation(result.row, actor.study_key, zone, result.subject_number)
+    subject = patient(actor.study_key, result.row.subject_id, result.subject_number)
+    return observation(result.row, zone, subject)
 
 
 def _query(request: Request, actor: Actor, known: frozenset[str]) -> Query:
-    return _read(request, known, ZoneInfo(actor.time_zone))
+    query = _read(request, known, ZoneInfo(actor.time_zone))
+    numbers = subject_number_system(actor.study_key)
+    return replace(query, base=base_address(request), numbers=numbers)
 
 
 def _read(request: Request, known: frozenset[str], zone: tzinfo) -> Query:

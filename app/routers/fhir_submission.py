@@ -11,7 +11,8 @@ from starlette.responses import Response
 
 from app.core.ids import new_id
 from app.interop.fhir.bundles import message_response, outcome_bundle
-from app.interop.fhir.deliveries import condition, identified, own_identifier, put_id
+from app.interop.fhir.conditions import OBSERVATION, Terms, condition
+from app.interop.fhir.deliveries import identified, identifiers, put_id
 from app.interop.fhir.elements import kind, text
 from app.interop.fhir.outcomes import operation_outcome
 from app.interop.fhir.primitives import is_id
@@ -20,13 +21,14 @@ from app.interop.fhir.searching import WITHOUT_EFFECT
 from app.interop.fhir.served_results import observation
 from app.interop.fhir.submissions import (
     BUNDLE,
-    OBSERVATION,
     REPORT,
     Submission,
     SubmissionKind,
     read_submission,
+    under,
 )
-from app.interop.fhir.taking import Door, Preference, Taken, distinct, take, taken_before
+from app.interop.fhir.taken import NOTHING, Door
+from app.interop.fhir.taking import Answered, Preference, take
 from app.routers import fhir_examples
 from app.routers.dependencies import Now, Session
 from app.routers.fhir_answers import FhirJSON, refusing
@@ -84,18 +86,13 @@ async def create_observation(
     with refusing():
         submission = await _submission(request, caller, OBSERVATION)
         wanted = condition(_conditions(request))
-        named = wanted or own_identifier(submission.entries[0].resource)
+        own = identifiers(submission.entries[0].resource)
+        named = wanted or next(iter(own), None)
         door = _door(request, session, caller, now)
         control_id = identified(door.keyring, caller, named) if named else None
-        if wanted and control_id:
-            known = distinct(await taken_before(door, control_id))
-            if len(known) > 1:
-                sentence = "Several results came under this identifier; send without condition."
-                raise Refusal(Issue("multiple-matches", sentence))
-            if known:
-                return _single(request, caller, known[0])
+        submission = under(submission, Terms(condition=wanted))
         taken = await take(door, await request.body(), submission, control_id, _preference(request))
-    return _single(request, caller, taken)
+    return _single(request, caller, submission, taken)
 
 
 @router.put(
@@ -105,7 +102,7 @@ async def create_observation(
         OBSERVATION,
         fhir_examples.PUT_OBSERVATION,
         _STORED,
-        header("If-Match", "Take it only if this version was answered last.", 'W/"1"'),
+        header("If-Match", "Take it only if this version counts now.", 'W/"1"'),
     ),
 )
 async def put_observation(
@@ -119,12 +116,15 @@ async def put_observation(
             raise Refusal(Issue("value", "An id has up to 64 letters, digits, dashes and dots."))
         if text(submission.entries[0].resource, "id") != resource_id:
             raise Refusal(Issue("value", "The id in the body has to be the one in the address."))
+        terms = Terms(
+            client_id=resource_id,
+            must_be_new=request.headers.get("if-none-match") == "*",
+            version=_version(request),
+        )
+        submission, control_id = under(submission, terms), put_id(resource_id)
         door = _door(request, session, caller, now)
-        before = await taken_before(door, put_id(resource_id))
-        _check_version(request, before)
-        prefer = _preference(request)
-        taken = await take(door, await request.body(), submission, put_id(resource_id), prefer)
-    return _single(request, caller, taken, created=not before)
+        taken = await take(door, await request.body(), submission, control_id, _preference(request))
+    return _single(request, caller, submission, taken)
 
 
 @router.post(
@@ -141,7 +141,7 @@ async def create_diagnostic_report(
         submission = await _submission(request, caller, REPORT)
         door = _door(request, session, caller, now)
         taken = await take(door, await request.body(), submission, None, _preference(request))
-    return FhirJSON(operation_outcome(taken.issues or [_NO_RESULTS]))
+    return FhirJSON(operation_outcome(taken.whole.issues or [_NO_RESULTS]))
 
 
 @router.post(
@@ -181,9 +181,9 @@ async def _bundle(request: Request, door: Door, submission: Submission) -> Respo
     prefer = _preference(request)
     taken = await take(door, await request.body(), submission, None, prefer)
     if submission.kind is not SubmissionKind.MESSAGE:
-        return FhirJSON(outcome_bundle(submission, taken, prefer))
+        return FhirJSON(outcome_bundle(submission.kind.value, taken, prefer))
     ids = (new_id(), new_id(), new_id())
-    outcome = operation_outcome(taken.issues)
+    outcome = operation_outcome(taken.whole.issues)
     return FhirJSON(
         message_response(submission.header, base_address(request), outcome, ids, door.now)
     )
@@ -221,33 +221,31 @@ def _check_unconditional(request: Request) -> None:
         raise Refusal(Issue("invalid", sentence))
 
 
-def _check_version(request: Request, before: list[Taken]) -> None:
-    """Refuse a change of another version than the last one that the sender was told."""
-    if before and request.headers.get("if-none-match") == "*":
-        sentence = "This id was sent before; leave If-None-Match out to say more about it."
-        raise Refusal(Issue("conflict", sentence))
-    if "if-match" not in request.headers:
-        return
-    wanted = opaque(request.headers["if-match"])
-    version = before[-1].only_version if before else None
-    known = {"*", str(version.result_version)} if version else set()
-    if wanted not in known:
-        sentence = "This If-Match is not the version that was answered last; read the answer again."
-        raise Refusal(Issue("conflict", sentence))
+def _version(request: Request) -> str | None:
+    """Return the version that has to count, `*` for any, None without a condition."""
+    held = request.headers.get("if-match")
+    return None if held is None else opaque(held)
 
 
 def _single(
-    request: Request, caller: CallingSender, taken: Taken, created: bool = True
+    request: Request, caller: CallingSender, submission: Submission, answered: Answered
 ) -> Response:
-    """Answer one resource: as it is stored, or what became of its results."""
-    status = HTTPStatus.CREATED if taken.is_new and created else HTTPStatus.OK
+    """Answer one resource: as it is stored, or what became of its results.
+
+    The subject is named in the sender's own words: whoever changes the answer and sends it back
+    sends it of the same patient, and learns nothing about the patient by it.
+    """
+    taken = answered.of(0)
+    status = HTTPStatus.CREATED if taken.is_created else HTTPStatus.OK
     words = preferred(request)
     version = taken.only_version
     if version is None or "return=operationoutcome" in words:
         return FhirJSON(operation_outcome(taken.issues), status)
-    stored = observation(
-        version, caller.actor.study_key, ZoneInfo(caller.actor.time_zone), subject_number=None
-    )
+    # What was here before the condition was judged may be about another patient, and an answer
+    # that is kept to be replayed may not hold a patient's identifier.
+    unnamed = answered.whole is NOTHING or "idempotency-key" in request.headers
+    sent = {} if unnamed else submission.entries[0].resource
+    stored = observation(version, ZoneInfo(caller.actor.time_zone), sent.get("subject"))
     location = f"{base_address(request)}/Observation/{stored['id']}"
     response = answer(request, stored, status, Location=location)
     if "return=minimal" in words:

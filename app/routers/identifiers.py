@@ -22,6 +22,7 @@ from app.schemas.identifiers import (
 from app.schemas.lists import Listing
 from app.services import identifiers
 from app.services.access import Actor, Area, Right
+from app.services.inbound_matching import Identifier
 
 router = APIRouter(
     prefix="/studies/{study}/subjects/{subject_id}/identifiers",
@@ -67,9 +68,10 @@ async def create_identifier(
     response: Response,
 ) -> SubjectIdentifier:
     """Record by what laboratory messages name the subject; the value is kept encrypted only."""
-    row, new = await identifiers.record_identifier(
-        session, actor, subject_id, keyring, body.kind, body.value
+    identifier = Identifier(
+        kind=body.kind, value=body.value, authority=body.authority or "", type=body.type or ""
     )
+    row, new = await identifiers.record_identifier(session, actor, subject_id, keyring, identifier)
     if not new:
         response.status_code = 200
     tag(response, row)

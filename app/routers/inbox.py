@@ -40,7 +40,7 @@ async def inbox_filter(
 
 async def stored_reading(request: Request) -> Reading:
     """Return what it takes to read stored messages again."""
-    return Reading(request.app.state.keyring, rereading.reread)
+    return Reading(request.app.state.keyring, rereading.reread, rereading.is_of_sender)
 
 
 Wanted = Annotated[InboxFilter, Depends(inbox_filter)]

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from app.domain.vocabulary import IdentifierKind
 from app.schemas.types import LAX, Body, Change, Code, View, example
@@ -21,6 +21,22 @@ class IdentifierCreate(Body):
     value: Code = Field(
         description="As laboratory messages state it: the patient's number, or an accession number."
     )
+    authority: Code | None = Field(
+        default=None,
+        description="Who gave the patient's number (PID-3.4, FHIR system); null for whoever.",
+        examples=["HOSPITAL-A"],
+    )
+    type: Code | None = Field(
+        default=None,
+        description="The type of the patient's number (PID-3.5, FHIR type); null for whichever.",
+        examples=["MR"],
+    )
+
+    @model_validator(mode="after")
+    def _of_a_patient(self) -> IdentifierCreate:
+        if self.kind is IdentifierKind.SPECIMEN and (self.authority or self.type):
+            raise ValueError("Only a patient's number has an authority and a type.")
+        return self
 
 
 class IdentifierRetraction(Change):
@@ -46,3 +62,5 @@ class OpenedIdentifierView(IdentifierView):
     """An identifier with its value."""
 
     value: str | None = Field(description="Null where the identity key does not open it.")
+    authority: str | None
+    type: str | None

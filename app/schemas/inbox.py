@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from uuid import UUID
 
 from pydantic import BaseModel, Field, ValidatorFunctionWrapHandler, WrapValidator
@@ -12,7 +12,7 @@ from app.domain.inbound import Door, InboxKind, InboxReason, InboxStatus
 from app.domain.sender_profile import StatusMeaning, ValueWord
 from app.schemas.types import LAX, Change, Code, Id, View, example
 
-Settlement = Literal["separate", "retry", "reject", "done"]
+Settlement = Literal["separate", "accept_sender", "retry", "reject", "done"]
 
 
 class MapCode(Change):
@@ -80,8 +80,9 @@ class Settle(Change):
     """What needs no more than a reason.
 
     `retry` reads the item again as its sender is read now, `separate` files a result whose
-    accession number was used before as one of another specimen, `reject` leaves it unfiled for
-    good, `done` closes a task.
+    accession number was used before as one of another specimen, `accept_sender` takes this one
+    message although it names another system than its sender is registered as, `reject` leaves it
+    unfiled for good, `done` closes a task.
     """
 
     model_config = example(action="reject", reason="A quality control; no patient's result.")
@@ -97,14 +98,14 @@ _STEPS: dict[str, type[Step]] = {
     "map_status": MapStatus,
     "map_word": MapWord,
     "assign": Assign,
-    **dict.fromkeys(("separate", "retry", "reject", "done"), Settle),
+    **dict.fromkeys(get_args(Settlement), Settle),
 }
 
 
 class _Named(BaseModel):
     action: Literal[
         "map_code", "map_unit", "map_status", "map_word", "assign",
-        "separate", "retry", "reject", "done",
+        "separate", "accept_sender", "retry", "reject", "done",
     ]  # fmt: skip
 
 

@@ -150,7 +150,9 @@ class ProfileDocument(Body):
         default_factory=dict, max_length=_MAX_WORDS
     )
     flags: dict[Sent, Sent] = Field(default_factory=dict, max_length=_MAX_WORDS)
-    patient_identifier_kinds: list[Sent] = Field(default_factory=list, max_length=_MAX_FIELDS)
+    patient_identifier_kinds: list[SentOrBlank] = Field(
+        default_factory=lambda: list(_DEFAULTS.patient_identifier_kinds), max_length=_MAX_FIELDS
+    )
     accession_fields: FieldNames = Field(default_factory=lambda: list(_DEFAULTS.accession_fields))
     collection_fields: FieldNames = Field(default_factory=lambda: list(_DEFAULTS.collection_fields))
     specimen_by: Annotated[SpecimenBy, LAX] = _DEFAULTS.specimen_by

@@ -235,9 +235,9 @@ async def _places(session: AsyncSession, scope: Scope) -> dict[UUID, Place]:
     }
 
 
-def stands(version: LabResult) -> tuple[datetime, int, int]:
+def stands(version: LabResult) -> tuple[int, datetime, int, int]:
     """Return what puts the versions of one result in the order in which they were stated."""
-    return version.stated_at, version.standing, version.result_version
+    return version.weight, version.stated_at, version.standing, version.result_version
 
 
 def _current(versions: Iterable[LabResult]) -> list[LabResult]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from app.domain.errors import not_found
 from app.domain.vocabulary import LabStatus
@@ -37,10 +38,14 @@ class ResultOfSubject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultSearch:
-    """Which results are wanted; None does not filter, spans have to hold together."""
+    """Which results are wanted; None does not filter, spans have to hold together.
+
+    `result_ids` and `accessions` are alternatives, and given together.
+    """
 
     ids: Collection[str] | None = None
-    identifiers: Collection[str] | None = None
+    result_ids: Collection[str] | None = None
+    accessions: Collection[str] | None = None
     subjects: Collection[str] | None = None
     analytes: Collection[str] | None = None
     statuses: Collection[LabStatus] | None = None
@@ -75,12 +80,32 @@ async def read_result(session: AsyncSession, actor: Actor, result_id: str) -> Re
     return result
 
 
-async def versions_with_ids(
+async def counting_versions(
     session: AsyncSession, study_id: UUID, ids: Collection[UUID]
 ) -> dict[UUID, LabResult]:
-    """Find versions of results by their own ids."""
-    query = select(LabResult).where(LabResult.study_id == study_id, LabResult.id.in_(ids))
-    return {row.id: row for row in await session.scalars(query)}
+    """Find the version that counts now of the result of each version, by the ids of those."""
+    said = aliased(LabResult)
+    same = and_(said.study_id == LabResult.study_id, said.result_id == LabResult.result_id)
+    query = (
+        select(said.id, LabResult)
+        .join(said, same)
+        .where(LabResult.study_id == study_id, said.id.in_(ids), is_current(LabResult, None))
+    )
+    return {row[0]: row[1] for row in await session.execute(query)}
+
+
+async def own_results(
+    session: AsyncSession, study_id: UUID, source: str, ids: Collection[str]
+) -> set[UUID]:
+    """Find the results of one source among ids that may be those of the façade."""
+    wanted = [found for found in map(read_id, ids) if found is not None]
+    query = select(LabResult.id).where(
+        LabResult.study_id == study_id,
+        LabResult.id.in_(wanted),
+        LabResult.result_id == LabResult.id,
+        LabResult.source == source,
+    )
+    return set(await session.scalars(query)) if wanted else set()
 
 
 def _conditions(actor: Actor, wanted: ResultSearch) -> list[ColumnElement[bool]]:
@@ -93,11 +118,11 @@ def _conditions(actor: Actor, wanted: ResultSearch) -> list[ColumnElement[bool]]
     conditions = [column.in_(values) for column, values in lists if values is not None]
     if named is not None:
         conditions.append(LabResult.subject_id.in_(subjects_named(actor.study_id, named)))
-    if wanted.identifiers is not None:
+    if wanted.result_ids is not None and wanted.accessions is not None:
         conditions.append(
             or_(
-                LabResult.result_id.in_(_ids(wanted.identifiers) or ()),
-                LabResult.accession.in_(wanted.identifiers),
+                LabResult.result_id.in_(_ids(wanted.result_ids) or ()),
+                LabResult.accession.in_(wanted.accessions),
             )
         )
     return [

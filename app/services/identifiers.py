@@ -5,6 +5,7 @@ Values are matched by keyed hash and kept encrypted; they never reach a log, the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -14,21 +15,23 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.ids import new_id
 from app.core.keyring import Keyring, UnreadableSecret
+from app.core.serialization import from_json, to_json
 from app.domain.errors import conflict, not_found
-from app.domain.vocabulary import IdentifierKind
 from app.models import Subject, SubjectIdentifier
 from app.services.access import Actor
 from app.services.history import as_of, fetch, lock
-from app.services.inbound_matching import identifier_token
+from app.services.inbound_matching import Identifier, identifier_token
 from app.services.paging import Page, PageRequest, page
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedIdentifier:
-    """An identifier beside its value; None where this key does not open it."""
+    """An identifier beside what it says; None where this key does not open it."""
 
     row: SubjectIdentifier
     value: str | None
+    authority: str | None
+    type: str | None
 
     def __getattr__(self, name: str) -> Any:
         """Show the row's own columns as the identifier's."""
@@ -40,48 +43,51 @@ async def record_identifier(
     actor: Actor,
     subject_id: UUID,
     keyring: Keyring,
-    kind: IdentifierKind,
-    value: str,
+    identifier: Identifier,
 ) -> tuple[SubjectIdentifier, bool]:
     """Keep an identifier of a subject's site; tell whether it was not there before.
 
-    Raises conflict `identifier_taken` when it belongs to another subject of the study.
+    Raises conflict `identifier_taken` when it, or the same value of whichever authority or type,
+    belongs to another subject of the study.
     """
     subject = await lock(session, Subject, actor.study_id, subject_id, None)
-    token = identifier_token(keyring, kind, subject.site_id, value)
-    known = await _known(session, actor, token)
-    if known is not None and known.subject_id != subject_id:
+    token, *wider = (
+        identifier_token(keyring, subject.site_id, each) for each in identifier.readings
+    )
+    found = await _known(session, actor, [token, *wider])
+    if any(each.subject_id != subject_id for each in found.values()):
         raise conflict(
             "identifier_taken",
             "This identifier belongs to another subject of this study; check both subjects, and"
             " retract it where it is wrong.",
         )
-    if known is not None:
-        return known, False
+    if token in found:
+        return found[token], False
     id_ = new_id()
     row = SubjectIdentifier(
         study_id=actor.study_id,
         id=id_,
         subject_id=subject_id,
         site_id=subject.site_id,
-        kind=kind,
+        kind=identifier.kind,
         token=token,
-        sealed=keyring.seal(value.strip().encode(), _place(id_)),
+        sealed=_seal(identifier, keyring, id_),
     )
     session.add(row)
     await session.flush()
     return row, True
 
 
-async def _known(session: AsyncSession, actor: Actor, token: str) -> SubjectIdentifier | None:
-    """Find the identifier in force of a token in the whole study."""
+async def _known(
+    session: AsyncSession, actor: Actor, tokens: Sequence[str]
+) -> dict[str, SubjectIdentifier]:
+    """Find the identifiers in force of tokens in the whole study."""
     query = select(SubjectIdentifier).where(
         SubjectIdentifier.study_id == actor.study_id,
-        SubjectIdentifier.token == token,
+        SubjectIdentifier.token.in_(tokens),
         SubjectIdentifier.retracted.is_(False),
     )
-    found: SubjectIdentifier | None = await session.scalar(query)
-    return found
+    return {each.token: each for each in await session.scalars(query)}
 
 
 async def list_identifiers(
@@ -92,7 +98,7 @@ async def list_identifiers(
     entity = as_of(SubjectIdentifier, actor.study_id, wanted.moment)
     query = select(entity).where(entity.study_id == actor.study_id, entity.subject_id == subject_id)
     found = await page(session, query, entity.id, wanted)
-    return Page([OpenedIdentifier(row, _value(row, keyring)) for row in found.items], found.next)
+    return Page([_opened(row, keyring) for row in found.items], found.next)
 
 
 async def retract_identifier(
@@ -108,11 +114,18 @@ async def retract_identifier(
     return row
 
 
-def _value(row: SubjectIdentifier, keyring: Keyring) -> str | None:
+def _seal(identifier: Identifier, keyring: Keyring, identifier_id: UUID) -> bytes:
+    said = (identifier.value, identifier.authority, identifier.type)
+    return keyring.seal(to_json([each.strip() for each in said]).encode(), _place(identifier_id))
+
+
+def _opened(row: SubjectIdentifier, keyring: Keyring) -> OpenedIdentifier:
     try:
-        return keyring.open(row.sealed, _place(row.id)).decode()
+        said = from_json(keyring.open(row.sealed, _place(row.id)))
     except UnreadableSecret:
-        return None
+        return OpenedIdentifier(row, None, None, None)
+    value, authority, type_ = said
+    return OpenedIdentifier(row, value, authority or None, type_ or None)
 
 
 def _place(identifier_id: UUID) -> str:

@@ -11,9 +11,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import Row, Table, bindparam, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.ids import new_id
@@ -28,6 +29,28 @@ from app.services.senders import CallingSender
 
 CONTROL_ID_REUSED = "control_id_reused"
 
+# What every message needs is put together once, and written and read without the unit of work.
+_WAIT = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+_MESSAGES = cast("Table", InboundMessage.__table__)
+_UNDER_CONTROL_ID = (
+    select(
+        *(
+            _MESSAGES.c[name]
+            for name in (
+                "id", "digest", "refusal", "flags", "results", "filed", "duplicates", "inbox",
+                "refused", "answer",
+            )
+        )
+    )
+    .where(
+        _MESSAGES.c.study_id == bindparam("study_id"),
+        _MESSAGES.c.sender_id == bindparam("sender_id"),
+        _MESSAGES.c.control_id == bindparam("control_id"),
+    )
+    .order_by(_MESSAGES.c.id.desc())
+)  # fmt: skip
+_STORE = insert(_MESSAGES)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
@@ -36,7 +59,8 @@ class Delivery:
     `counted` is the number of results found by plain search. `whole` sends all of the message to
     the inbox, `refusal` says why it can never be accepted; its bytes are kept in either case.
     `control_id` is None where the format has none; `may_repeat` False takes the same bytes again,
-    for formats in which sending them again is a new statement.
+    for formats in which sending them again is a new statement. Results at the places
+    `passed_over` are neither filed nor counted: the sender is told so.
     """
 
     door: Door
@@ -49,6 +73,7 @@ class Delivery:
     whole: InboxReason | None = None
     refusal: str | None = None
     may_repeat: bool = True
+    passed_over: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +129,9 @@ async def receive(
     if delivery.control_id is not None:
         await _wait_for_twin(session, caller, delivery.control_id)
         earlier = await _under_control_id(session, caller, delivery.control_id)
-        same = next((each for each in earlier if each.digest == digest), None)
+        # Under a FHIR id the same bytes again, with others between, are what it says now.
+        compared = earlier[:1] if delivery.door is Door.FHIR else earlier
+        same = next((each for each in compared if each.digest == digest), None)
         if same is not None and delivery.may_repeat:
             return _repeated(same)
         if earlier and same is None and delivery.may_repeat:
@@ -115,12 +142,11 @@ async def receive(
     receipt = _receipt(message_id, replace(delivery, flags=flags), placed, whole)
     receipt = replace(receipt, answer=answer(receipt) if answer else None)
     message = _message(caller, delivery, receipt, keyring)
-    message.digest, message.received_at = digest, now
-    session.add(message)
-    await session.flush()
+    message |= {"digest": digest, "received_at": now}
+    await session.execute(_STORE, message)
     await open_items(session, caller, message_id, placed)
     if whole is not None and receipt.message_item_id is not None:
-        await open_whole(session, message, receipt.message_item_id, whole)
+        await open_whole(session, InboundMessage(**message), receipt.message_item_id, whole)
     await promote_waiting(session, caller, placed, now)
     return receipt
 
@@ -142,26 +168,23 @@ async def foresee(
 
 async def _wait_for_twin(session: AsyncSession, caller: CallingSender, control_id: str) -> None:
     """Let the same message, sent twice at once, be taken in one after the other."""
-    await session.execute(
-        text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"),
-        {"name": f"{caller.actor.study_id}/{caller.sender_id}/{control_id}"},
-    )
+    name = f"{caller.actor.study_id}/{caller.sender_id}/{control_id}"
+    await session.execute(_WAIT, {"name": name})
 
 
 async def _under_control_id(
     session: AsyncSession, caller: CallingSender, control_id: str
-) -> Sequence[InboundMessage]:
-    """Find what this sender has sent under a control id before, the last one first."""
-    query = (
-        select(InboundMessage)
-        .where(
-            InboundMessage.study_id == caller.actor.study_id,
-            InboundMessage.sender_id == caller.sender_id,
-            InboundMessage.control_id == control_id,
-        )
-        .order_by(InboundMessage.id.desc())
-    )
-    return (await session.scalars(query)).all()
+) -> Sequence[Row[Any]]:
+    """Find what this sender has sent under a control id before, the last one first.
+
+    Asked once the lock is held: a statement sees only what was committed before it began.
+    """
+    given = {
+        "study_id": caller.actor.study_id,
+        "sender_id": caller.sender_id,
+        "control_id": control_id,
+    }
+    return (await session.execute(_UNDER_CONTROL_ID, given)).all()
 
 
 async def _place(
@@ -174,7 +197,8 @@ async def _place(
     """File the results; what cannot be processed at all goes to the inbox whole."""
     if delivery.whole is not None or delivery.refusal is not None:
         return [], delivery.whole
-    sent = dict(enumerate(delivery.results))
+    listed = enumerate(delivery.results)
+    sent = {place: each for place, each in listed if place not in delivery.passed_over}
     placed = await try_to_place(session, caller, sent, origin, keyring)
     return (placed, None) if placed is not None else ([], InboxReason.PROCESSING_FAILED)
 
@@ -211,7 +235,7 @@ def _receipt(
     )
 
 
-def _repeated(earlier: InboundMessage) -> Receipt:
+def _repeated(earlier: Row[Any]) -> Receipt:
     return Receipt(
         message_id=earlier.id,
         repeated=True,
@@ -234,24 +258,24 @@ def sealed_place(message_id: UUID) -> str:
 
 def _message(
     caller: CallingSender, delivery: Delivery, receipt: Receipt, keyring: Keyring
-) -> InboundMessage:
-    """Return the row of a message, without its digest and when it came."""
-    return InboundMessage(
-        study_id=caller.actor.study_id,
-        id=receipt.message_id,
-        sender_id=caller.sender_id,
-        profile_number=caller.profile_number,
-        door=delivery.door,
-        control_id=delivery.control_id,
-        sealed=keyring.seal(delivery.raw, sealed_place(receipt.message_id)),
-        size=len(delivery.raw),
-        charset=delivery.charset,
-        flags=list(receipt.flags),
-        refusal=receipt.refusal,
-        results=receipt.received,
-        filed=receipt.filed,
-        duplicates=receipt.duplicates,
-        inbox=receipt.inbox,
-        refused=receipt.refused,
-        answer=receipt.answer,
-    )
+) -> dict[str, Any]:
+    """Return the columns of a message, without its digest and when it came."""
+    return {
+        "study_id": caller.actor.study_id,
+        "id": receipt.message_id,
+        "sender_id": caller.sender_id,
+        "profile_number": caller.profile_number,
+        "door": delivery.door,
+        "control_id": delivery.control_id,
+        "sealed": keyring.seal(delivery.raw, sealed_place(receipt.message_id)),
+        "size": len(delivery.raw),
+        "charset": delivery.charset,
+        "flags": list(receipt.flags),
+        "refusal": receipt.refusal,
+        "results": receipt.received,
+        "filed": receipt.filed,
+        "duplicates": receipt.duplicates,
+        "inbox": receipt.inbox,
+        "refused": receipt.refused,
+        "answer": receipt.answer,
+    }

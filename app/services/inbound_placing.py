@@ -22,17 +22,21 @@ from app.domain.inbound import InboundOutcome, InboxReason, because
 from app.domain.interpretation import Interpretation, interpret
 from app.domain.result_versions import Dated
 from app.domain.sender_profile import StatusMeaning
-from app.domain.sent_results import SentResult, storable
+from app.domain.sent_results import SentResult, storable, without_identity
 from app.domain.vocabulary import TimePrecision
 from app.models import LabResult
 from app.services.failures import translate
 from app.services.inbound_matching import Match, match_subjects
-from app.services.inbound_specimens import told_apart
-from app.services.lab_filing import Candidate, Filed, FilingOutcome, file_results
+from app.services.inbound_specimens import sort_out
+from app.services.lab_filing import file_results
+from app.services.lab_history import Candidate, Filed, FilingOutcome
 from app.services.lab_recording import content_columns, specimen_of
+from app.services.locks import lock_subjects
 from app.services.observations import Observable, observable_subjects
 from app.services.senders import CallingSender
 
+# A promotion and what it makes final may come at once; one of them has to see the other.
+_ABOUT_EACH_OTHER = (StatusMeaning.PRELIMINARY, StatusMeaning.PROMOTED)
 _LONGEST_TEXT = 500
 # Of a database that is away or busy: then nothing is acknowledged, and the sender sends again.
 _PASSING = (ErrorKind.UNAVAILABLE, ErrorKind.BUSY)
@@ -120,7 +124,7 @@ async def place_results(
     keyring: Keyring,
 ) -> list[Placed]:
     """File what is sound of a message's results, by position; say why of the others."""
-    sent = {position: storable(each) for position, each in sent.items()}
+    sent = {position: without_identity(storable(each)) for position, each in sent.items()}
     matches = await match_subjects(session, caller, list(sent.values()), keyring)
     read = [
         _read(caller, position, each, match, origin)
@@ -130,29 +134,17 @@ async def place_results(
     candidates = {
         each.position: _candidate(caller, each, origin) for each in sound if not each.reasons
     }
-    filed = await _file(session, caller.actor.study_id, candidates)
-    return [_placed(each, filed.get(each.position)) for each in sound]
-
-
-async def _file(
-    session: AsyncSession, study_id: UUID, candidates: Mapping[int, Candidate]
-) -> dict[int, Filed]:
-    """File candidates by position, each under the specimen that a person told apart, if any did.
-
-    Only what follows a first report, or collides with one, can belong to such a specimen.
-    """
-    following = {at: each for at, each in candidates.items() if not each.is_first_report}
-    routed = {**candidates, **await told_apart(session, study_id, following)}
-    filed = await file_results(session, study_id, list(routed.values()))
-    outcomes = dict(zip(routed, filed, strict=True))
-    reused = {
-        at: routed[at]
-        for at, each in outcomes.items()
-        if each.outcome is FilingOutcome.SPECIMEN_REUSED
-    }
-    again = await told_apart(session, study_id, reused)
-    filed = await file_results(session, study_id, list(again.values()))
-    return outcomes | dict(zip(again, filed, strict=True))
+    study_id = caller.actor.study_id
+    found = await sort_out(session, study_id, candidates)
+    filed = await file_results(session, study_id, list(found.own.values()))
+    outcomes = dict(zip(found.own, filed, strict=True))
+    of_another = (because(InboxReason.SPECIMEN_OF_ANOTHER),)
+    return [
+        _placed(replace(each, reasons=of_another), None)
+        if each.position in found.of_another
+        else _placed(each, outcomes.get(each.position))
+        for each in sound
+    ]
 
 
 def _read(
@@ -176,6 +168,8 @@ async def _observable(
     wanted = {each.match.subject_id for each in read if each.match.subject_id and not each.reasons}
     if not wanted:
         return read
+    if any(each.reading.meaning in _ABOUT_EACH_OTHER for each in read):
+        await lock_subjects(session, caller.actor.study_id, wanted)
     subjects = await observable_subjects(session, caller.actor, wanted)
     return [each if each.reasons else _checked(each, subjects, origin) for each in read]
 
@@ -216,9 +210,18 @@ def _candidate(caller: CallingSender, each: _Read, origin: Origin) -> Candidate:
         row=row,
         stated_at=reading.stated_at,
         may_follow=True,
-        dated=Dated.MESSAGE if each.sent.stated_by_message else Dated.SENDER,
+        dated=_dated(each, origin),
         promotes=reading.promotes,
     )
+
+
+def _dated(each: _Read, origin: Origin) -> Dated:
+    """Return what dates a statement; one that nothing dates has the moment of its receipt."""
+    if each.reading.meaning is StatusMeaning.NOT_YET:
+        return Dated.NOTHING
+    if each.reading.stated_at == origin.received_at:
+        return Dated.RECEIPT
+    return Dated.MESSAGE if each.sent.stated_by_message else Dated.SENDER
 
 
 def _said(reading: Interpretation) -> dict[str, Any]:

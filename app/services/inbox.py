@@ -20,6 +20,7 @@ from app.services.access import Actor
 from app.services.history import as_of, fetch
 from app.services.inbound import Delivery, sealed_place
 from app.services.paging import Page, PageRequest, page
+from app.services.senders import CallingSender
 
 # Whatever a list shows of a message; its bytes are read for one item at a time.
 _HEAD = (
@@ -93,10 +94,14 @@ Rereader = Callable[[OpenedMessage, SenderProfile], Delivery]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What it takes to read messages again: the keys, and a reader for every door."""
+    """What it takes to read messages again: the keys, and a reader for every door.
+
+    `is_of_sender` tells whether a message names the system that its sender is registered as.
+    """
 
     keyring: Keyring
     reread: Rereader
+    is_of_sender: Callable[[OpenedMessage, CallingSender], bool]
 
 
 async def list_items(

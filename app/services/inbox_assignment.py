@@ -5,7 +5,6 @@ from __future__ import annotations
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.keyring import Keyring
@@ -13,15 +12,14 @@ from app.domain.errors import conflict, forbidden
 from app.domain.sent_results import SentResult
 from app.domain.sent_texts import said
 from app.domain.sent_times import read_time
-from app.domain.vocabulary import IdentifierKind, LabStatus
-from app.models import InboxItem, LabResult, Subject
+from app.models import InboxItem, Subject
 from app.schemas.inbox import Assign
 from app.services.access import Actor, Area, Right, allows
 from app.services.history import fetch
 from app.services.identifiers import record_identifier
-from app.services.inbound_matching import match_subjects, patient_values
+from app.services.inbound_matching import match_subjects, patient_identifiers
+from app.services.inbound_specimens import Drawn, stored_specimens
 from app.services.inbox_reprocessing import ASSIGNED
-from app.services.lab_versions import is_current
 from app.services.senders import CallingSender
 
 
@@ -54,11 +52,9 @@ async def assign_subject(
         )
     await _check_specimen(session, caller, subject.id, sent)
     item.subject_id, item.resolution = subject.id, ASSIGNED
-    values = patient_values(caller, sent) if step.remember else []
-    patient = IdentifierKind.PATIENT
     kept = [
-        await record_identifier(session, actor, subject.id, keyring, patient, value)
-        for value in values
+        await record_identifier(session, actor, subject.id, keyring, identifier)
+        for identifier in (patient_identifiers(caller, sent) if step.remember else [])
     ]
     return [identifier.token for identifier, _ in kept]
 
@@ -86,16 +82,9 @@ async def _check_specimen(
     accession = said(sent.accession)
     if collected is None or not accession:
         return
-    elsewhere = select(LabResult.id).where(
-        LabResult.study_id == caller.actor.study_id,
-        LabResult.source == caller.code,
-        LabResult.accession == accession,
-        LabResult.collected_at == collected.instant,
-        LabResult.subject_id != subject_id,
-        LabResult.status != LabStatus.ENTERED_IN_ERROR,
-        is_current(LabResult, None),
-    )
-    if await session.scalar(elsewhere.limit(1)) is not None:
+    drawn = Drawn(subject_id, accession, collected.instant)
+    stored = await stored_specimens(session, caller.actor.study_id, caller.code, [drawn])
+    if stored.is_of_another(drawn):
         raise conflict(
             "specimen_of_another",
             "Results of this specimen are filed under another subject; withdraw them there first.",

@@ -16,7 +16,8 @@ from app.domain.sender_profile import StatusMeaning
 from app.domain.vocabulary import LabStatus, TimePrecision
 from app.models import InboundMessage, InboxItem, LabResult
 from app.services.inbound_placing import Placed, specimen
-from app.services.lab_filing import Candidate, FilingOutcome, file_results
+from app.services.lab_filing import file_results
+from app.services.lab_history import Candidate, FilingOutcome
 from app.services.senders import CallingSender
 
 PROMOTED_BY_ARRIVAL = "promoted_by_arrival"
@@ -126,7 +127,7 @@ async def promote_waiting(
         (each.match.subject_id, specimen(caller, each.reading), each.reading.analyte)
         for each in placed
         if each.outcome is InboundOutcome.FILED
-        and each.reading.meaning is StatusMeaning.PRELIMINARY
+        and each.reading.meaning not in (StatusMeaning.PROMOTED, StatusMeaning.NOT_YET)
     }
     if not keys:
         return

@@ -14,6 +14,7 @@ from app.domain.reported_results import known_analyte
 from app.domain.sender_profile import CodeMapping, SenderProfile, UnitMapping
 from app.domain.sent_results import SentResult
 from app.domain.sent_texts import said
+from app.domain.units import can_be_unit
 from app.schemas.inbox import MapCode, MapStatus, MapUnit, MapWord, ProfileStep
 from app.schemas.sender_profiles import profile_document
 from app.services.inbox import OpenedMessage
@@ -84,6 +85,13 @@ def _extended(
             return replace(profile, codes=(*profile.codes, mapping))
         case MapUnit():
             assert analyte is not None, "a unit is unknown for an analyte"
+            if not can_be_unit(said(sent.unit)):
+                raise invalid(
+                    "not_a_unit",
+                    "What was sent as the unit is a number or half of a power of ten; ask the"
+                    " laboratory where its unit stands.",
+                    "/body/unit",
+                )
             unit = UnitMapping(analyte=analyte, text=said(sent.unit), unit=step.unit)
             return replace(profile, units=(*profile.units, unit))
         case MapStatus():

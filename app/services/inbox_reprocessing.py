@@ -24,6 +24,8 @@ from app.services.senders import CallingSender
 
 # What `resolution` says of an open item whose subject a person has named.
 ASSIGNED = "assign"
+# What a person does who takes this one message, whatever system it names.
+ACCEPT_SENDER = "accept_sender"
 _ENDS = {
     InboundOutcome.FILED: InboxStatus.FILED,
     InboundOutcome.DUPLICATE: InboxStatus.DUPLICATE,
@@ -141,7 +143,7 @@ class Reprocessing:
 
         A result that is here already gets an item, too, so that every result is accounted for.
         """
-        why = _still_whole(message, delivery)
+        why = self._still_whole(message, delivery)
         placed: list[Placed] | None = None
         if why is None:
             placed = await try_to_place(
@@ -170,6 +172,17 @@ class Reprocessing:
             open=counts[InboundOutcome.INBOX],
         )
 
+    def _still_whole(self, message: OpenedMessage, delivery: Delivery) -> InboxReason | None:
+        """Say why a message still cannot be taken apart, None if it can."""
+        if delivery.whole is not None:
+            return delivery.whole
+        if delivery.refusal is not None:
+            return InboxReason.UNREADABLE_MESSAGE
+        if not delivery.counted == len(delivery.results) == message.results:
+            return InboxReason.REREAD_DIFFERS
+        is_accepted = self.step == ACCEPT_SENDER or self.reading.is_of_sender(message, self.caller)
+        return None if is_accepted else InboxReason.UNEXPECTED_SENDER
+
     def _end(self, item: InboxItem, status: InboxStatus) -> None:
         item.status = status
         item.resolved_at = self.now
@@ -180,14 +193,3 @@ class Reprocessing:
         await self.session.flush()
         await open_items(self.session, self.caller, message_id, placed)
         await promote_waiting(self.session, self.caller, placed, self.now)
-
-
-def _still_whole(message: OpenedMessage, delivery: Delivery) -> InboxReason | None:
-    """Say why a message still cannot be taken apart, None if it can."""
-    if delivery.whole is not None:
-        return delivery.whole
-    if delivery.refusal is not None:
-        return InboxReason.UNREADABLE_MESSAGE
-    if not delivery.counted == len(delivery.results) == message.results:
-        return InboxReason.REREAD_DIFFERS
-    return None

@@ -25,7 +25,14 @@ from app.services.history import fetch, lock
 from app.services.inbox import InboxEntry, OpenedMessage, Reading, open_message, with_origins
 from app.services.inbox_assignment import assign_subject
 from app.services.inbox_mappings import ANSWERS, add_mapping
-from app.services.inbox_reprocessing import NOTHING, Reprocessing, Tally, result_at, tally_of
+from app.services.inbox_reprocessing import (
+    ACCEPT_SENDER,
+    NOTHING,
+    Reprocessing,
+    Tally,
+    result_at,
+    tally_of,
+)
 from app.services.senders import CallingSender, sender_again
 
 # As many others are read again within one request; more would keep everybody waiting.
@@ -36,7 +43,7 @@ _OFFERED = {
     InboxKind.RESULT: {
         "map_code", "map_unit", "map_status", "map_word", "assign", "separate", "retry", "reject",
     },
-    InboxKind.MESSAGE: {"retry", "reject"},
+    InboxKind.MESSAGE: {ACCEPT_SENDER, "retry", "reject"},
     InboxKind.TASK: {"done"},
 }  # fmt: skip
 _OF_NOBODY = (
@@ -202,12 +209,18 @@ class _Work:
         await self._session.flush()
         if not tokens:
             return None
-        return InboxItem.tokens.bool_op("&&")(tokens) & _waits_for(*_OF_NOBODY)
+        return InboxItem.tokens.bool_op("&&")(tokens) & _waits_only_for(*_OF_NOBODY)
 
     def _settle(self, step: Settle) -> ColumnElement[bool] | None:
-        """Prepare another try, for this item as another specimen or for all that wait alike."""
+        """Prepare another try: of all that wait alike, or of this item as a person decided."""
         if step.action == "retry":
             return _waits_for(*map(InboxReason, self._item.reasons))
+        if step.action == ACCEPT_SENDER:
+            if InboxReason.UNEXPECTED_SENDER.value not in self._item.reasons:
+                raise conflict(
+                    "sender_expected", "This waits for something else than who sent it; retry it."
+                )
+            return None
         if InboxReason.SPECIMEN_REUSED.value not in self._item.reasons:
             raise conflict(
                 "not_reused",
@@ -221,7 +234,7 @@ class _Work:
         """Select what waits for the same mapping."""
         item = self._item
         reason, _ = ANSWERS[type(step)]
-        condition = _waits_for(reason)
+        condition = _waits_only_for(reason)
         if isinstance(step, MapCode):
             condition &= InboxItem.code.is_not_distinct_from(item.code)
             condition &= InboxItem.code_system.is_not_distinct_from(item.code_system)
@@ -260,6 +273,11 @@ class _Work:
 def _waits_for(*reasons: InboxReason) -> ColumnElement[bool]:
     """Select the items that wait for any of these reasons."""
     return InboxItem.reasons.bool_op("&&")([reason.value for reason in reasons])
+
+
+def _waits_only_for(*reasons: InboxReason) -> ColumnElement[bool]:
+    """Select the items that wait for nothing but these reasons."""
+    return InboxItem.reasons.bool_op("<@")([reason.value for reason in reasons])
 
 
 def _by_message(items: Sequence[InboxItem]) -> list[list[InboxItem]]:

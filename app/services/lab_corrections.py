@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.ids import new_id
 from app.domain.errors import DomainError, conflict, invalid
 from app.domain.reported_results import ReportedResult, write_out
-from app.domain.result_versions import standing
+from app.domain.result_versions import Dated, standing, weight
 from app.domain.vocabulary import LabStatus
 from app.models import LabResult
 from app.services.access import Actor
@@ -54,6 +54,7 @@ async def correct_result(
         result_version=await _next_version(session, before),
         # Above what it corrects, also when that is dated by a clock that is ahead.
         stated_at=max(now, before.stated_at + timedelta(microseconds=1)),
+        weight=weight(result.status, Dated.SENDER),
         standing=standing(result.status),
         subject_id=before.subject_id,
         source=before.source,

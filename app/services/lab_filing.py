@@ -7,10 +7,9 @@ locked, compared and versioned one by one.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
-from enum import StrEnum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 from uuid import UUID
 
@@ -20,78 +19,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.expression import column
 from sqlalchemy.sql.selectable import NamedFromClause
 
-from app.core.ids import new_id
-from app.domain.result_versions import (
-    FIRST_REPORTS,
-    Dated,
-    Judgement,
-    Statement,
-    judge,
-    promoted,
-    standing,
-)
-from app.domain.vocabulary import LabStatus
 from app.models import LabResult
-from app.services.lab_insertion import WRITTEN, insert_all, insert_new
+from app.services.lab_history import (
+    NATURAL_KEY,
+    Candidate,
+    Filed,
+    FilingOutcome,
+    History,
+    Key,
+    Row,
+    version,
+)
+from app.services.lab_insertion import insert_all, insert_new
 from app.services.lab_versions import lock_results
 
 _TABLE = LabResult.__table__.c
-_NATURAL_KEY = ("subject_id", "source", "specimen", "analyte")
-# What makes two reports of one specimen the same, beside status and collection.
-_CONTENT = ("value", "comparator", "unit", "lln", "uln", "finding")
-
-Row = Mapping[str, Any]
-Key = tuple[Any, ...]
-
-
-class FilingOutcome(StrEnum):
-    """What became of one statement."""
-
-    CREATED = "created"
-    DUPLICATE = "duplicate"
-    DIFFERS = "differs"
-    CONTRADICTION = "contradiction"
-    SPECIMEN_REUSED = "specimen_reused"
-    NOTHING_TO_PROMOTE = "nothing_to_promote"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """One statement to file: the columns that hold what it says, and how it may stand.
-
-    `row` has no id and no version yet. `may_follow` says that it may be a further version of a
-    result that is here; otherwise other content under the same key is refused. `promotes` marks a
-    promotion without content.
-    """
-
-    row: Row
-    stated_at: datetime
-    may_follow: bool
-    dated: Dated = Dated.SENDER
-    promotes: bool = False
-
-    @property
-    def key(self) -> Key:
-        """Give the natural key of the result."""
-        return tuple(self.row[name] for name in _NATURAL_KEY)
-
-    @property
-    def is_first_report(self) -> bool:
-        """Tell whether it claims to be the first that is said about a result."""
-        return not self.promotes and LabStatus(self.row["status"]) in FIRST_REPORTS
-
-    @property
-    def statement(self) -> Statement:
-        """Give what it says, for judging it beside other versions."""
-        return replace(_statement(self.row), stated_at=self.stated_at, dated=self.dated)
-
-
-@dataclass(frozen=True, slots=True)
-class Filed:
-    """What became of a candidate, and the id of the version that holds what it says."""
-
-    outcome: FilingOutcome
-    id: UUID | None = None
 
 
 async def file_results(
@@ -143,11 +85,9 @@ def _contradictory(candidates: Sequence[Candidate]) -> set[int]:
     return {
         index
         for indexes in same.values()
-        if any(
-            candidates[indexes[0]].statement.clashes(candidates[other].statement)
-            for other in indexes[1:]
-        )
-        for index in indexes
+        for pair in combinations(indexes, 2)
+        if candidates[pair[0]].statement.clashes(candidates[pair[1]].statement)
+        for index in pair
     }
 
 
@@ -156,102 +96,12 @@ async def _file_versions(session: AsyncSession, study_id: UUID, left: _Left) -> 
     filed: dict[int, Filed] = {}
     rows: list[dict[str, Any]] = []
     for key, places in left.places.items():
-        history = _History(left.stored.get(key, ()))
+        history = History(left.stored.get(key, ()))
         for place in places:
             filed[place] = history.take(left.candidates[place])
         rows += history.added
     await insert_all(session, study_id, rows)
     return filed
-
-
-class _History:
-    """The versions of one result while candidates are added to it."""
-
-    def __init__(self, stored: Iterable[LabResult]) -> None:
-        self._rows: dict[int, Row] = {row.result_version: _columns(row) for row in stored}
-        self.added: list[dict[str, Any]] = []
-
-    @property
-    def _statements(self) -> list[Statement]:
-        return [
-            replace(_statement(row), stated_at=row["stated_at"], number=number)
-            for number, row in self._rows.items()
-        ]
-
-    def take(self, candidate: Candidate) -> Filed:
-        """Judge one candidate; keep it as a further version if it is one."""
-        if candidate.promotes:
-            return self._promote(candidate)
-        statement, statements = candidate.statement, self._statements
-        if not statements:
-            return self._add(candidate)
-        if not candidate.may_follow:
-            return self._find(statement, statements)
-        judgement, repeated = judge(statement, statements)
-        if repeated is not None:
-            return Filed(FilingOutcome.DUPLICATE, self._rows[repeated.number]["id"])
-        if judgement is not Judgement.VERSION:
-            return Filed(FilingOutcome(judgement.value))
-        return self._add(candidate)
-
-    def _promote(self, candidate: Candidate) -> Filed:
-        """Make the preliminary version that came before final."""
-        follower = promoted(candidate.statement, self._statements)
-        if follower is None:
-            return Filed(FilingOutcome.NOTHING_TO_PROMOTE)
-        if follower.number:
-            return Filed(FilingOutcome.DUPLICATE, self._rows[follower.number]["id"])
-        return self._add(replace(candidate, row=self._with_content(candidate)))
-
-    def _find(self, statement: Statement, statements: Sequence[Statement]) -> Filed:
-        """Tell a result that was sent again from one that would have to be a correction."""
-        for stored in sorted(statements, key=lambda each: each.number, reverse=True):
-            if stored.repeats(statement):
-                return Filed(FilingOutcome.DUPLICATE, self._rows[stored.number]["id"])
-        return Filed(FilingOutcome.DIFFERS)
-
-    def _with_content(self, candidate: Candidate) -> Row:
-        """Return the columns of the preliminary version, said anew as final."""
-        earlier = [row for row in self._rows.values() if row["stated_at"] <= candidate.stated_at]
-        before = max(earlier, key=lambda row: (row["stated_at"], row["standing"]))
-        said_anew = ("status", "reported_at", "message_id", "position", "reason", "original_status")
-        return {**before, **{name: candidate.row[name] for name in said_anew}}
-
-    def _add(self, candidate: Candidate) -> Filed:
-        first = self._rows.get(1)
-        number = max(self._rows, default=0) + 1
-        added = version(candidate, first["result_id"] if first else None, number)
-        self._rows[number] = added
-        self.added.append(added)
-        return Filed(FilingOutcome.CREATED, added["id"])
-
-
-def _statement(row: Row) -> Statement:
-    """Return what a row says, as if it were said when it was collected."""
-    return Statement(
-        content=tuple(row[name] for name in _CONTENT),
-        status=LabStatus(row["status"]),
-        collected_at=row["collected_at"],
-        precision=row["collected_precision"],
-        stated_at=row["collected_at"],
-    )
-
-
-def version(candidate: Candidate, result_id: UUID | None, number: int) -> dict[str, Any]:
-    """Return all columns of one version."""
-    version_id = new_id()
-    return {
-        **candidate.row,
-        "id": version_id,
-        "result_id": result_id or version_id,
-        "result_version": number,
-        "stated_at": candidate.stated_at,
-        "standing": standing(LabStatus(candidate.row["status"])),
-    }
-
-
-def _columns(row: LabResult) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in WRITTEN}
 
 
 def _as_table(rows: Sequence[Row], names: Sequence[str]) -> NamedFromClause:
@@ -269,8 +119,8 @@ async def _lock_versions(
     session: AsyncSession, study_id: UUID, keys: Sequence[Key]
 ) -> dict[Key, list[LabResult]]:
     """Find all versions under natural keys, locked so that nobody else adds one meanwhile."""
-    given = _as_table([dict(zip(_NATURAL_KEY, key, strict=True)) for key in keys], _NATURAL_KEY)
-    same = and_(*(getattr(LabResult, name) == given.c[name] for name in _NATURAL_KEY))
+    given = _as_table([dict(zip(NATURAL_KEY, key, strict=True)) for key in keys], NATURAL_KEY)
+    same = and_(*(getattr(LabResult, name) == given.c[name] for name in NATURAL_KEY))
     query: Select[Any] = select(LabResult).where(LabResult.study_id == study_id)
     # A batch may name a key twice, so the join is only a filter.
     query = query.where(select(literal(1)).where(same).exists())
@@ -278,5 +128,5 @@ async def _lock_versions(
     await lock_results(session, study_id, set(firsts))
     found: defaultdict[Key, list[LabResult]] = defaultdict(list)
     for row in await session.scalars(query.order_by(LabResult.result_version)):
-        found[tuple(getattr(row, name) for name in _NATURAL_KEY)].append(row)
+        found[tuple(getattr(row, name) for name in NATURAL_KEY)].append(row)
     return found

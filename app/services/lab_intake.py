@@ -28,7 +28,7 @@ from app.domain.reported_results import LabEntry
 from app.domain.vocabulary import Role
 from app.services.access import Actor, Area, Right, allows
 from app.services.idempotency import Answer, RequestKey
-from app.services.lab_filing import version
+from app.services.lab_history import version
 from app.services.lab_intake_statements import ADMIT, ANSWER, OPERATION, STORE, WRITTEN
 from app.services.lab_recording import candidate
 from app.services.lab_sources import OwnSource

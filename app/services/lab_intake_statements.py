@@ -77,6 +77,11 @@ WITH begun AS (
         SELECT FROM disposition
         WHERE disposition.study_id = given.study_id AND disposition.subject_id = given.subject_id
           AND NOT disposition.retracted
+    ) AND NOT EXISTS (
+        SELECT FROM adverse_event
+        WHERE adverse_event.study_id = given.study_id
+          AND adverse_event.subject_id = given.subject_id
+          AND adverse_event.grade = 5 AND NOT adverse_event.retracted
     )
     ON CONFLICT ON CONSTRAINT uq_lab_result_natural_key DO NOTHING
     RETURNING lab_result.id

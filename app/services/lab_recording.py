@@ -25,7 +25,8 @@ from app.domain.result_versions import Dated
 from app.domain.sender_profile import SpecimenBy
 from app.domain.vocabulary import LabStatus, Role, TimePrecision
 from app.services.access import Actor
-from app.services.lab_filing import Candidate, Filed, FilingOutcome, file_results
+from app.services.lab_filing import file_results
+from app.services.lab_history import Candidate, Filed, FilingOutcome
 from app.services.lab_sources import OwnSource, own_source, source_of
 from app.services.observations import Observable, observable_subjects
 
@@ -190,6 +191,10 @@ def candidate(
 
 
 _REFUSALS = {
+    FilingOutcome.SPECIMEN_REUSED: (
+        "specimen_reused",
+        "This specimen is here with another collection time; check which specimen it is.",
+    ),
     FilingOutcome.DIFFERS: (
         "result_differs",
         "This analyte of this specimen is here with other content; send a correction of it.",

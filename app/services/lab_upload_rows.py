@@ -13,14 +13,17 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.errors import DomainError, Reason, invalid
-from app.domain.inbound import SENTENCES, InboxReason
+from app.domain.inbound import SENTENCES, InboxReason, because
 from app.domain.reported_results import OriginalText, ReportedResult
+from app.domain.result_versions import Dated
 from app.domain.sender_profile import SpecimenBy
 from app.domain.vocabulary import LabStatus, Role, TimePrecision
 from app.models import Subject
 from app.schemas.lab_uploads import RowError, RowReport, UploadOutcome
 from app.services.access import Actor
-from app.services.lab_filing import Candidate, Filed, FilingOutcome, Key, file_results
+from app.services.inbound_specimens import sort_out
+from app.services.lab_filing import file_results
+from app.services.lab_history import Candidate, Filed, FilingOutcome, Key
 from app.services.lab_recording import OF_MESSAGES, check_moments, content_columns, specimen_of
 from app.services.observations import Observable, observable_subjects
 from app.services.senders import CallingSender
@@ -93,8 +96,16 @@ async def file_rows(
             reports[index] = columns
             continue
         columns |= {"message_id": message_id, "position": index}
-        stated_at = columns["reported_at"] or now
-        candidates[index] = Candidate(row=columns, stated_at=stated_at, may_follow=False)
+        candidates[index] = Candidate(
+            row=columns,
+            stated_at=columns["reported_at"] or now,
+            may_follow=False,
+            dated=Dated.SENDER if columns["reported_at"] else Dated.RECEIPT,
+        )
+    sorted_out = await sort_out(session, uploader.actor.study_id, candidates)
+    candidates = sorted_out.own
+    of_another = (because(InboxReason.SPECIMEN_OF_ANOTHER),)
+    reports |= {index: _refused(rows[index], of_another) for index in sorted_out.of_another}
     reports |= _within_file(rows, candidates)
     alone = [index for index in candidates if index not in reports]
     filed = await file_results(session, uploader.actor.study_id, [candidates[i] for i in alone])

@@ -21,7 +21,7 @@ _LATER = aliased(LabResult)
 
 
 def _order(entity: Any) -> Any:
-    return tuple_(entity.stated_at, entity.standing, entity.result_version)
+    return tuple_(entity.weight, entity.stated_at, entity.standing, entity.result_version)
 
 
 def is_current(entity: Any, past: datetime | None) -> ColumnElement[bool]:

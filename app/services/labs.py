@@ -87,7 +87,9 @@ async def record_result(
     if allows(actor.role, Area.LABORATORY, Right.READ):
         (result,) = await with_grades(session, actor, [row], None)
     else:
-        result = LabWithGrades(row, to_fact.lab(row, ZoneInfo(actor.time_zone)), is_current=True)
+        counting = await current_versions(session, actor.study_id, [row.result_id], None)
+        is_current = counting[row.result_id] == row.result_version
+        result = LabWithGrades(row, to_fact.lab(row, ZoneInfo(actor.time_zone)), is_current)
     return replace(result, outcome=recorded.outcome)
 
 

@@ -5,12 +5,13 @@ Lock order: study, cohort, subject, then the record.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.models import Study
+from app.models import Study, Subject
 
 
 async def lock_study(session: AsyncSession, study_id: UUID) -> None:
@@ -28,4 +29,16 @@ async def share_study(session: AsyncSession, study_id: UUID) -> None:
     """
     await session.execute(
         select(Study.study_id).where(Study.study_id == study_id).with_for_update(read=True)
+    )
+
+
+async def lock_subjects(
+    session: AsyncSession, study_id: UUID, subject_ids: Collection[UUID]
+) -> None:
+    """Serialise what is recorded of these subjects; foreign-key checks go on beside it."""
+    await session.execute(
+        select(Subject.id)
+        .where(Subject.study_id == study_id, Subject.id.in_(subject_ids))
+        .order_by(Subject.id)
+        .with_for_update(key_share=True)
     )

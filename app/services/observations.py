@@ -9,15 +9,44 @@ from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import ARRAY, Uuid, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.disposition import EndDays, check_observation, end_days
+from app.domain.disposition import (
+    FATAL,
+    EndDays,
+    check_observation,
+    end_days,
+    with_implied_death,
+)
 from app.domain.errors import DomainError, invalid, not_found
+from app.domain.facts import AdverseEvent as FatalEvent
 from app.domain.facts import Disposition as DispositionFact
-from app.models import Disposition, Subject
+from app.models import AdverseEvent, Disposition, Subject
 from app.services import evidence_mapping as to_fact
 from app.services.access import Actor
+
+# Put together once, as every sending asks.
+_SHARED = (
+    select(Subject.id, Subject.birth_year)
+    .where(
+        Subject.study_id == bindparam("study_id"),
+        Subject.id == bindparam("subject_ids", type_=ARRAY(Uuid())).any_(),
+    )
+    .order_by(Subject.id)
+    .with_for_update(read=True)
+)
+_LEFT = select(Disposition).where(
+    Disposition.study_id == bindparam("study_id"),
+    Disposition.subject_id == bindparam("subject_ids", type_=ARRAY(Uuid())).any_(),
+    Disposition.retracted.is_(False),
+)
+_FATAL = select(AdverseEvent).where(
+    AdverseEvent.study_id == bindparam("study_id"),
+    AdverseEvent.subject_id == bindparam("subject_ids", type_=ARRAY(Uuid())).any_(),
+    AdverseEvent.grade == FATAL,
+    AdverseEvent.retracted.is_(False),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +78,23 @@ async def observable_subjects(
     The shared lock keeps a disposition out until the commit; it would not see what is recorded
     here, as this would not see it.
     """
-    subjects = await session.execute(
-        select(Subject.id, Subject.birth_year)
-        .where(Subject.study_id == actor.study_id, Subject.id.in_(subject_ids))
-        .order_by(Subject.id)
-        .with_for_update(read=True)
-    )
+    given = {"study_id": actor.study_id, "subject_ids": list(subject_ids)}
+    subjects = await session.execute(_SHARED, given)
     dispositions: defaultdict[UUID, list[DispositionFact]] = defaultdict(list)
-    query = select(Disposition).where(
-        Disposition.study_id == actor.study_id,
-        Disposition.subject_id.in_(subject_ids),
-        Disposition.retracted.is_(False),
-    )
-    for row in await session.scalars(query):
+    # Another statement, as only one that begins once the lock is held sees who left before.
+    for row in await session.scalars(_LEFT, given):
         dispositions[row.subject_id].append(to_fact.disposition(row))
     zone = ZoneInfo(actor.time_zone)
+    fatal: defaultdict[UUID, list[FatalEvent]] = defaultdict(list)
+    for event in await session.scalars(_FATAL, given):
+        fatal[event.subject_id].append(to_fact.adverse_event(event, zone))
+
+    def ends(subject_id: UUID) -> EndDays:
+        left = tuple(dispositions[subject_id])
+        return end_days(with_implied_death(left, fatal[subject_id]))
+
     return {
-        subject_id: Observable(birth_year, end_days(dispositions[subject_id]), zone)
+        subject_id: Observable(birth_year, ends(subject_id), zone)
         for subject_id, birth_year in subjects
     }
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, or_, select
+from sqlalchemy import Select, bindparam, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Bundle
 
 from app.core.rate import Rates
 from app.domain.errors import forbidden, not_found, too_many
@@ -23,6 +25,41 @@ from app.services.access import Actor
 from app.services.history import lock
 from app.services.sender_keys import invalid_credentials, opened_by
 from app.services.sender_profiles import last_number, stored_profile
+
+# The active senders whose grant is in force. Put together once, as every message asks; it gives
+# columns and no entities, so that nothing that was read before can stand in for what is true now.
+_GRANTED = exists().where(
+    RoleGrant.study_id == Principal.study_id,
+    RoleGrant.principal_id == Principal.id,
+    RoleGrant.role == Role.LABORATORY_SYSTEM,
+    or_(RoleGrant.site_id.is_(None), RoleGrant.site_id == Sender.site_id),
+    RoleGrant.valid_from <= bindparam("now"),
+    or_(RoleGrant.valid_until.is_(None), RoleGrant.valid_until > bindparam("now")),
+)
+_ACTIVE: Select[*tuple[Any, ...]] = (
+    select(
+        Bundle("study", Study.study_id, Study.key, Study.time_zone),
+        Bundle("principal", Principal.id, Principal.display_name, Principal.organisation),
+        Bundle(
+            "sender", Sender.id, Sender.code, Sender.site_id, Sender.sending_application,
+            Sender.sending_facility, Sender.analytes, Sender.networks, Sender.rate_per_minute,
+        ),
+        SenderProfileVersion.number,
+        SenderProfileVersion.digest,
+    )
+    .join(Sender, Sender.study_id == Study.study_id)
+    .join(
+        Principal,
+        (Principal.study_id == Sender.study_id) & (Principal.id == Sender.principal_id),
+    )
+    .join(
+        SenderProfileVersion,
+        (SenderProfileVersion.study_id == Sender.study_id)
+        & (SenderProfileVersion.sender_id == Sender.id)
+        & (SenderProfileVersion.number == last_number(Sender)),
+    )
+    .where(Sender.active, _GRANTED)
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,10 +93,10 @@ async def sender_of_identity(
 
     Raises forbidden for people, and for a client of several studies that names no sender.
     """
-    conditions = [Principal.issuer == identity[0], Principal.subject == identity[1]]
+    query = _ACTIVE.where(Principal.issuer == identity[0], Principal.subject == identity[1])
     if code is not None:
-        conditions.append(Sender.code == code)
-    found = await _find(session, conditions, request_id, now)
+        query = query.where(Sender.code == code)
+    found = await _find(session, query, request_id, now)
     if not found:
         raise forbidden(
             "not_a_sender",
@@ -73,7 +110,7 @@ async def sender_of_key(
     session: AsyncSession, secret: str, request_id: str, now: datetime
 ) -> CallingSender:
     """Find the sender that an API key opens the door for; raise invalid_credentials."""
-    found = await _find(session, [opened_by(secret)], request_id, now)
+    found = await _find(session, _ACTIVE.where(opened_by(secret)), request_id, now)
     if not found:
         raise invalid_credentials()
     return _only(found)
@@ -84,7 +121,7 @@ async def sender_of_certificate(
 ) -> CallingSender:
     """Find the sender of a client certificate by its SHA-256; raise invalid_credentials."""
     known = Sender.certificates.any_() == digest_hex.lower()
-    found = await _find(session, [known], request_id, now)
+    found = await _find(session, _ACTIVE.where(known), request_id, now)
     if not found:
         raise invalid_credentials()
     return _only(found)
@@ -94,8 +131,8 @@ async def sender_of_code(
     session: AsyncSession, study_key: str, code: str, request_id: str, now: datetime
 ) -> CallingSender:
     """Find a sender by its code, for doors that only this machine reaches; raise not_found."""
-    conditions = [Study.key == study_key, Sender.code == code]
-    found = await _find(session, conditions, request_id, now)
+    query = _ACTIVE.where(Study.key == study_key, Sender.code == code)
+    found = await _find(session, query, request_id, now)
     if not found:
         raise not_found("sender")
     return _only(found)
@@ -174,42 +211,18 @@ def _only(found: list[CallingSender]) -> CallingSender:
 
 
 async def _find(
-    session: AsyncSession, conditions: list[ColumnElement[bool]], request_id: str, now: datetime
+    session: AsyncSession, query: Select[*tuple[Any, ...]], request_id: str, now: datetime
 ) -> list[CallingSender]:
-    """List the active senders that meet the conditions and whose grant is in force."""
-    granted = exists().where(
-        RoleGrant.study_id == Principal.study_id,
-        RoleGrant.principal_id == Principal.id,
-        RoleGrant.role == Role.LABORATORY_SYSTEM,
-        or_(RoleGrant.site_id.is_(None), RoleGrant.site_id == Sender.site_id),
-        RoleGrant.valid_from <= now,
-        or_(RoleGrant.valid_until.is_(None), RoleGrant.valid_until > now),
-    )
-    query = (
-        select(Study, Principal, Sender, SenderProfileVersion.number, SenderProfileVersion.digest)
-        .join(Sender, Sender.study_id == Study.study_id)
-        .join(
-            Principal,
-            (Principal.study_id == Sender.study_id) & (Principal.id == Sender.principal_id),
-        )
-        .join(
-            SenderProfileVersion,
-            (SenderProfileVersion.study_id == Sender.study_id)
-            & (SenderProfileVersion.sender_id == Sender.id)
-            & (SenderProfileVersion.number == last_number(Sender)),
-        )
-        .where(Sender.active, granted, *conditions)
-        .execution_options(populate_existing=True)
-    )
+    """List the senders that a narrowed `_ACTIVE` finds."""
     found = []
-    for study, principal, sender, number, content in (await session.execute(query)).all():
+    for study, principal, sender, number, content in await session.execute(query, {"now": now}):
         profile = await stored_profile(session, study.study_id, sender.id, number, content)
         actor = _actor(study, principal, request_id)
         found.append(_caller(actor, sender, profile, number))
     return found
 
 
-def _actor(study: Study, principal: Principal, request_id: str) -> Actor:
+def _actor(study: Any, principal: Any, request_id: str) -> Actor:
     return Actor(
         study_id=study.study_id,
         study_key=study.key,
@@ -222,7 +235,7 @@ def _actor(study: Study, principal: Principal, request_id: str) -> Actor:
     )
 
 
-def _caller(actor: Actor, sender: Sender, profile: SenderProfile, number: int) -> CallingSender:
+def _caller(actor: Actor, sender: Any, profile: SenderProfile, number: int) -> CallingSender:
     return CallingSender(
         actor=actor,
         sender_id=sender.id,

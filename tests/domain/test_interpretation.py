@@ -117,8 +117,8 @@ def test_statuses_with_content(word, meaning, status):
     ("word", "meaning", "status"),
     [
         ("D", "withdrawn", "entered_in_error"), ("W", "wrong_patient", "entered_in_error"),
-        ("X", "without_value", "cancelled"), ("I", "without_value", "cancelled"),
-        ("N", "without_value", "cancelled"), ("O", "without_value", "cancelled"),
+        ("X", "without_value", "cancelled"), ("I", "not_yet", "cancelled"),
+        ("N", "not_yet", "cancelled"), ("O", "not_yet", "cancelled"),
         ("entered-in-error", "withdrawn", "entered_in_error"),
         ("cancelled", "without_value", "cancelled"),
     ],
@@ -248,3 +248,12 @@ def test_the_same_panel_again_reads_the_same():
     """Nothing depends on what was read before; the profile's indexes are built once."""
     profile = SenderProfile(words={"x": ValueWord.NO_VALUE})
     assert read(profile=profile) == read(profile=profile) == read(profile=replace(profile))
+
+
+def test_that_there_is_no_value_yet_was_so_from_the_collection_on():
+    """So it stands below everything that was ever said about the result."""
+    pending = read("", status="I")
+    assert pending.result is not None
+    assert pending.stated_at < pending.result.collected_at
+    undated = read("", status="I", collected="")
+    assert [reason.code for reason in undated.reasons] == ["collection_time"]

@@ -16,7 +16,7 @@ from app.domain.result_versions import (
     Statement,
     current,
     judge,
-    promoted,
+    promotable,
     standing,
 )
 from app.domain.vocabulary import LabStatus, TimePrecision
@@ -73,7 +73,7 @@ def test_every_order_of_arrival_ends_alike(dated):
 @settings(max_examples=150)
 @given(
     said=st.lists(
-        st.tuples(st.sampled_from([P, F, C, GONE]), st.sampled_from(["1", "2"])),
+        st.tuples(st.sampled_from([F, C, GONE]), st.sampled_from(["1", "2"])),
         min_size=2,
         max_size=5,
     ),
@@ -109,7 +109,41 @@ def test_an_old_report_dated_by_its_message_is_a_resend():
     assert current(versions).status is C
 
 
-def test_what_nothing_dates_is_a_resend_only_of_what_counts():
+@pytest.mark.parametrize("dated", [Dated.MESSAGE, Dated.RECEIPT])
+@pytest.mark.parametrize("after", [stated(C, "2", 2), stated(GONE, None, 2)])
+def test_an_old_report_sent_again_undoes_nothing_in_any_order(dated, after):
+    """Its message is later than the correction, but that says nothing about the result."""
+    first, again = stated(F, "1", 1, dated=dated), stated(F, "1", 3, dated=dated)
+    for order in permutations([first, after, again]):
+        assert current(arrive(order)[0]).repeats(after), order
+
+
+def test_a_report_that_only_its_message_dates_never_undoes_a_correction():
+    """Also when it says something that was not said before, such as the value without limits."""
+    correction = stated(C, "2", 1)
+    other = stated(F, "3", 5, dated=Dated.MESSAGE)
+    for order in permutations([stated(F, "1", 0.5), correction, other]):
+        assert current(arrive(order)[0]) == replace(correction, number=order.index(correction) + 1)
+
+
+@pytest.mark.parametrize("dated", [Dated.SENDER, Dated.MESSAGE, Dated.RECEIPT])
+def test_a_preliminary_report_never_undoes_a_final_one(dated):
+    """Whatever is said of its time: what is final is only undone by a correction."""
+    final, preliminary = stated(F, "1", 1, dated=dated), stated(P, "2", 5)
+    for order in permutations([final, preliminary]):
+        assert current(arrive(order)[0]).status is F
+
+
+def test_that_there_is_no_value_yet_says_nothing_against_one():
+    """A pending status stands below every statement, whenever it comes."""
+    pending = stated(LabStatus.CANCELLED, None, -1, dated=Dated.NOTHING)
+    for dated in (Dated.SENDER, Dated.MESSAGE):
+        final = stated(F, "1", 1, dated=dated)
+        assert current(arrive([pending, final])[0]).status is F
+        assert current(arrive([final, pending])[0]).status is F
+
+
+def test_a_correction_that_nothing_dates_is_a_resend_only_of_what_counts():
     """The same correction sent again is a resend; after a retraction it is a new statement."""
     again = stated(C, "2", 4, dated=Dated.RECEIPT)
     _, judgements = arrive([stated(F, "1", 1), stated(C, "2", 2), again])
@@ -157,31 +191,31 @@ def test_another_collection_time_is_another_specimen(precision, apart, same):
     assert arrive([late, early])[1][-1] is expected
 
 
-def test_a_correction_may_correct_the_collection_time():
-    """After it, a late first report of the old time is still of the same specimen."""
-    moved = stated(C, "1", 2, collected_at=COLLECTED + timedelta(days=2))
-    versions, judgements = arrive([stated(P, "1", 1), moved, stated(F, "1", 1.5)])
-    assert judgements == [Judgement.VERSION] * 3
-    assert current(versions).collected_at == moved.collected_at
+@pytest.mark.parametrize("status", [C, LabStatus.AMENDED, GONE, LabStatus.CANCELLED])
+def test_a_correction_of_another_collection_is_a_question(status):
+    """It may correct the time, or be meant for another specimen of the same number."""
+    moved = stated(status, "1", 2, collected_at=COLLECTED + timedelta(days=2))
+    assert arrive([stated(F, "1", 1), moved])[1][-1] is Judgement.SPECIMEN_REUSED
 
 
-def test_a_promotion_makes_the_preliminary_statement_final():
-    """A promotion takes content and collection from what was preliminary when it was made."""
+def test_two_collections_of_one_instant_do_not_contradict_each_other():
+    """They are two specimens of one number, which is another question."""
+    later = stated(F, "2", 1, collected_at=COLLECTED + timedelta(hours=4))
+    assert not later.clashes(stated(F, "1", 1))
+    assert arrive([stated(F, "1", 1), later])[1][-1] is Judgement.SPECIMEN_REUSED
+
+
+def test_a_promotion_speaks_of_the_last_statement_before_it():
+    """What was said later, and that there is no value yet, are not what it makes final."""
     preliminary = stated(P, "1", 1, number=1)
-    follower = promoted(stated(F, None, 2), [preliminary])
-    assert follower == stated(F, "1", 2)
-
-
-def test_a_promotion_leaves_alone_what_is_final():
-    """What is usable already stays the version that it is."""
-    final = stated(F, "1", 1, number=1)
-    assert promoted(stated(F, None, 2), [final]) == final
-
-
-@pytest.mark.parametrize("versions", [[], [stated(P, "1", 3)], [stated(GONE, None, 1)]])
-def test_a_promotion_without_anything_preliminary_before_it_has_to_wait(versions):
-    """Nothing, something later, or something withdrawn cannot be made final."""
-    assert promoted(stated(F, None, 2), versions) is None
+    pending = stated(LabStatus.CANCELLED, None, -1, dated=Dated.NOTHING)
+    later = stated(C, "2", 3, number=2)
+    promotion = stated(F, None, 2)
+    assert promotable(promotion, [pending, preliminary, later]) == preliminary
+    assert promotable(promotion, [pending, later]) is None
+    assert promotable(promotion, []) is None
+    withdrawn = stated(GONE, None, 1.5, number=3)
+    assert promotable(promotion, [preliminary, withdrawn]) == withdrawn
 
 
 @pytest.mark.parametrize("reason", InboxReason)

@@ -73,3 +73,13 @@ def test_when_a_result_was_stated(stated, at):
     found = read(stated=stated)
     assert found.reasons == ()
     assert found.stated_at == at
+
+
+@pytest.mark.parametrize(
+    ("offset", "day", "hour"), [("", 18, 16), ("+0900", 18, 15), ("Z", 19, 0), ("-0100", 19, 1)]
+)
+def test_the_offset_of_the_message_counts_for_times_that_tell_none(offset, day, hour):
+    """HL7: what MSH-7 says is the default of the message, before the zone of the profile."""
+    found = read(collected="202605190015", reported="20260520110000+0800", offset=offset)
+    assert found.result.collected_at == datetime(2026, 5, day, hour, 15, tzinfo=UTC)
+    assert found.result.reported_at == datetime(2026, 5, 20, 3, tzinfo=UTC)

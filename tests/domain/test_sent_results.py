@@ -1,6 +1,6 @@
 """A sent result is kept as it came, but for characters that nothing can keep."""
 
-from app.domain.sent_results import SentCode, SentIdentifier, SentResult, storable
+from app.domain.sent_results import SentCode, SentIdentifier, SentResult, storable, without_identity
 
 
 def test_what_can_be_kept_stays_as_it_came():
@@ -36,3 +36,16 @@ def test_what_cannot_be_kept_is_marked_in_every_place():
         flags=(good,),
         stated_by_message=True,
     )
+
+
+def test_the_patients_own_number_is_no_accession():
+    """A specimen that is numbered like its patient has no number; any other stays."""
+    sent = SentResult(
+        patients=(SentIdentifier(value=" MRN-1 "),), codes=(), accession="MRN-1", unit="g/L"
+    )
+    assert without_identity(sent).accession == ""
+    assert without_identity(sent).unit == "g/L"
+    other = SentResult(patients=sent.patients, codes=(), accession="A-1")
+    assert without_identity(other) == other
+    nothing = SentResult(patients=(), codes=())
+    assert without_identity(nothing) == nothing

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.domain.sent_times import SentTime, read_time
+from app.domain.sent_times import SentTime, offset_of, read_time, tells_minute, with_offset
 from app.domain.vocabulary import TimePrecision
 
 TIANJIN, NEW_YORK = ZoneInfo("Asia/Shanghai"), ZoneInfo("America/New_York")
@@ -110,3 +110,53 @@ def test_any_text_is_a_time_or_none(text):
     """No text makes the reader fail, and no time lies outside the years of the trial."""
     found = read_time(text, NEW_YORK)
     assert found is None or utc(1899, 12, 31) < found.instant < utc(2200, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "completed"),
+    [
+        ("20260520", "20260520+0900"),
+        (" 202605200815 ", "202605200815+0900"),
+        ("2026-05-20", "2026-05-20+0900"),
+        ("2026-05-20 08:15", "2026-05-20 08:15+0900"),
+        ("202605200815+0800", "202605200815+0800"),
+        ("2026-05-20T08:15Z", "2026-05-20T08:15Z"),
+        ("202605", "202605"),
+        ("", ""),
+    ],
+)
+def test_a_time_without_an_offset_can_be_given_one(text, completed):
+    """One that tells its own keeps it, and what is no time stays as it is."""
+    assert with_offset(text, "+0900") == completed
+    assert (read_time(completed, TIANJIN) is None) == (read_time(text, TIANJIN) is None)
+
+
+@pytest.mark.parametrize(
+    ("text", "offset"),
+    [
+        ("20260520081500+0900", "+0900"),
+        ("2026-05-20T08:15Z", "Z"),
+        ("2026-05-20", ""),
+        ("20260520+9900", ""),
+        ("20261320+0900", ""),
+        ("soon", ""),
+    ],
+)
+def test_the_offset_of_a_time(text, offset):
+    """Only one that a place on earth has, of a time that there is."""
+    assert offset_of(text) == offset
+
+
+@pytest.mark.parametrize(
+    ("text", "exact"),
+    [
+        ("202605200815", True),
+        ("20260520081500", True),
+        ("2026052008", False),
+        ("20260520", False),
+        ("soon", False),
+    ],
+)
+def test_exact_to_the_minute(text, exact):
+    """An hour or a day is not."""
+    assert tells_minute(text) is exact

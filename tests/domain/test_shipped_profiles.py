@@ -32,6 +32,14 @@ def test_chinese_results():
     assert read(profile=CHINA, flags=("Q",)).flags == ("WR",)
 
 
+@pytest.mark.parametrize("name", SHIPPED_PROFILES)
+def test_only_a_patients_number_says_who_somebody_is(name):
+    """Numbers of an insurance, a visit or an account never do, nor types that nobody explained."""
+    kinds = set(SHIPPED_PROFILES[name].patient_identifier_kinds)
+    assert kinds >= {"", "MR"}
+    assert kinds & {"SN", "SS", "VN", "AN", "25", "51"} == set()
+
+
 @pytest.mark.parametrize("status", ["", "0", "1"])
 def test_an_abnormality_is_no_status(status):
     """Old systems send 0, 1 or nothing as the status: never final without a word of the profile."""

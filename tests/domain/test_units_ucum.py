@@ -8,6 +8,7 @@ from lark.exceptions import LarkError
 from ucumvert import get_ucum_parser
 
 from app.domain.analytes import ANALYTES
+from app.domain.units import can_be_unit
 
 PARSER = get_ucum_parser()
 
@@ -23,3 +24,33 @@ def test_sent_spellings_are_not(text):
     """The second opinion does refuse what is no code."""
     with pytest.raises(LarkError):
         PARSER.parse(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "10*9/L",
+        "10^9",
+        "10E9",
+        "x10^9",
+        "×10⁹/L",
+        "/uL",
+        "个/uL",
+        "%",
+        "‰",
+        "g/100mL",
+        "1000/mm3",
+    ],
+)
+def test_what_can_be_a_unit(text):
+    """Nothing at all, a power of ten with its exponent, and whatever has a letter."""
+    assert can_be_unit(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["10", "x10", "X 10", "×10", "10*", "9/L", "12 / L", "1", "98.5", "^", "/", "-"]
+)
+def test_what_can_be_no_unit(text):
+    """Numbers, and both halves of a power of ten that was cut at its caret."""
+    assert not can_be_unit(text)

@@ -84,7 +84,7 @@ async def counting(session: AsyncSession, accession: str = "A-1") -> dict[str, t
     query = """
         SELECT DISTINCT ON (analyte) analyte, status, value FROM lab_result
         WHERE accession = :accession
-        ORDER BY analyte, stated_at DESC, standing DESC, result_version DESC
+        ORDER BY analyte, weight DESC, stated_at DESC, standing DESC, result_version DESC
     """
     found = await session.execute(text(query), {"accession": accession})
     return {row.analyte: (row.status, row.value) for row in found}

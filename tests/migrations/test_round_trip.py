@@ -66,7 +66,7 @@ async def catalogue(database: Database) -> list[str]:
 
 # Columns that a revision above the triggers adds: they go with it and come back derived.
 LATER = (
-    "collected_precision", "stated_at", "standing", "original_code", "original_range",
+    "collected_precision", "stated_at", "weight", "standing", "original_code", "original_range",
     "original_flags", "original_status", "original_collected", "message_id", "position",
 )  # fmt: skip
 

@@ -1,6 +1,7 @@
 """P07: of two decisions at the same time exactly one takes effect, the other hears which."""
 
 import asyncio
+import os
 
 import httpx
 from sqlalchemy import select, text
@@ -9,7 +10,8 @@ from app.models import DecisionVerdict
 from app.services import decisions
 from tests.factories.ladder import propose, read_ladder, verdict
 
-ROUNDS = 50
+# `make chaos` plays more.
+ROUNDS = int(os.environ.get("MSC_PROMISE_ROUNDS", "20"))
 
 
 async def at_once(*requests) -> tuple[list[httpx.Response], list[httpx.Response]]:

@@ -201,7 +201,12 @@ async def test_a_script_in_a_narrative_goes_nowhere(api, lab):
         ("date=yesterday", False),
         ("_lastUpdated=xx2020", False),
         ("colour=red", True),
-        ("subject:identifier=x", True),
+        ("subject:Group=x", False),
+        ("status:not=final", False),
+        ("code:missing=true", False),
+        ("patient.name=x", False),
+        ("_has:Observation:patient:code=x", False),
+        ("_sort=-date", True),
     ],
 )
 async def test_a_search_that_cannot_be_meant(api, query, strict):

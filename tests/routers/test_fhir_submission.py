@@ -39,12 +39,12 @@ async def balance(session):
 
 
 async def test_an_observation_is_filed_and_shown(api, lab, session):
-    """201 with Location and ETag; the answer names no subject, and people read it at Location."""
+    """201 with Location and ETag; the subject is as it was sent, and people read it at Location."""
     answer = await post(lab, "/Observation", neutrophils())
     stored = valid(answer, 201)
     assert answer.headers["etag"] == 'W/"1"'
     assert answer.headers["location"] == f"{FHIR}/Observation/{stored['id']}"
-    assert "subject" not in stored
+    assert stored["subject"] == {"reference": "Patient/S-001"}
     seen = valid(await api().get(answer.headers["location"]))
     assert seen["subject"]["identifier"]["value"] == "S-001"
     assert seen["performer"] == [{"display": "LIS-01"}]

@@ -10,7 +10,7 @@ from sqlalchemy import select, text
 from app.core.keyring import SECRET_BYTES, Keyring
 from app.domain.vocabulary import IdentifierKind, Role
 from app.models import SubjectIdentifier
-from app.services.inbound_matching import identifier_token
+from app.services.inbound_matching import Identifier, identifier_token
 from tests.conftest import Api
 from tests.factories.senders import change, tables_holding
 from tests.factories.subjects import created, register
@@ -21,7 +21,8 @@ READERS = {Role.PRINCIPAL_INVESTIGATOR, Role.SUB_INVESTIGATOR, Role.STUDY_COORDI
 
 async def record(api: Api, subject_id: str, value: str = CANARY, kind: str = "patient", **headers):
     """Record an identifier as a coordinator."""
-    body = {"kind": kind, "value": value}
+    named = {name: headers.pop(name) for name in ("authority", "type") if name in headers}
+    body = {"kind": kind, "value": value} | named
     path = f"/subjects/{subject_id}/identifiers"
     return await api(Role.STUDY_COORDINATOR).post(path, json=body, headers=headers)
 
@@ -41,11 +42,12 @@ async def test_an_identifier_is_kept_to_match_by(api, session, keyring):
     assert answer.headers["etag"] == '"v1"'
     assert (made["subject_id"], made["kind"], made["retracted"]) == (subject_id, "patient", False)
     assert "value" not in made
-    assert await listed(api, subject_id) == [made | {"value": "MRN-1"}]
+    assert await listed(api, subject_id) == [
+        made | {"value": "MRN-1", "authority": None, "type": None}
+    ]
     stored = (await session.scalars(select(SubjectIdentifier))).one()
-    assert stored.token == identifier_token(
-        keyring, IdentifierKind.PATIENT, stored.site_id, "MRN-1"
-    )
+    named = Identifier(kind=IdentifierKind.PATIENT, value="MRN-1")
+    assert stored.token == identifier_token(keyring, stored.site_id, named)
 
 
 async def test_the_same_identifier_again_changes_nothing(api):
@@ -56,6 +58,21 @@ async def test_the_same_identifier_again_changes_nothing(api):
     assert (again.status_code, again.json()) == (200, made)
     created(await record(api, subject_id, kind="specimen"))
     assert [item["kind"] for item in await listed(api, subject_id)] == ["patient", "specimen"]
+
+
+async def test_a_number_is_recorded_with_whose_it_is(api):
+    """Authority and type come back; a specimen has neither, and a number of whoever is taken."""
+    subject_id, other = await register(api), await register(api)
+    named = {"authority": "HOSPITAL-A", "type": "MR"}
+    created(await record(api, subject_id, "MRN-1", **named))
+    assert (await record(api, subject_id, "MRN-1", **named)).status_code == 200
+    created(await record(api, other, "MRN-1", authority="HOSPITAL-B"))
+    (stored,) = await listed(api, subject_id)
+    assert (stored["value"], stored["authority"], stored["type"]) == ("MRN-1", "HOSPITAL-A", "MR")
+    assert (await record(api, subject_id, kind="specimen", **named)).status_code == 422
+    created(await record(api, subject_id, "MRN-2"))
+    taken = await record(api, other, "MRN-2", **named)
+    assert (taken.status_code, taken.json()["code"]) == (409, "identifier_taken")
 
 
 async def test_an_identifier_belongs_to_one_subject(api):

@@ -130,6 +130,8 @@ async def test_a_mapped_word_files_the_finding(api, lab, database):
     [
         (local(), {"action": "map_code", "analyte": "ANCHOVY"}),
         (obx(ANC, "1.2", "Geiger"), {"action": "map_unit", "unit": "mg/L"}),
+        (obx(ANC, "1.2", "10"), {"action": "map_unit", "unit": "10*9/L"}),
+        (obx(ANC, "1.2", "9/L"), {"action": "map_unit", "unit": "10*9/L"}),
     ],
 )
 async def test_a_mapping_that_cannot_be_right_is_refused(api, lab, result, step):

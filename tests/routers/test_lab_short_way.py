@@ -13,6 +13,7 @@ from app.services.lab_intake import LabIntake
 from tests.conftest import NOW
 from tests.factories.labs import hemoglobin, measured, neutrophils
 from tests.factories.subjects import leave, register
+from tests.routers.test_adverse_events import EVENT, FATAL
 
 SENDER = Role.LABORATORY_SYSTEM
 OF_ONE_ROW = {"id", "result_id", "subject_id", "operation_id", "recorded_at", "request_id"}
@@ -208,6 +209,18 @@ async def test_a_subject_that_left_is_left_to_the_plain_way(api, taken):
     await leave(api, subject_id, "withdrew_consent", NOW)
     answer = await api(SENDER).post("/labs", json=neutrophils(subject_id))
     assert (answer.status_code, taken) == (201, [False])
+
+
+async def test_nothing_is_observed_after_a_fatal_event(api, taken):
+    """The death that a fatal event tells of counts, although the form of it is still missing."""
+    subject_id = await register(api)
+    body = EVENT | FATAL | {"subject_id": subject_id}
+    assert (await api(Role.STUDY_COORDINATOR).post("/adverse-events", json=body)).status_code == 201
+    after = neutrophils(subject_id, "2026-05-16T02:00:00Z")
+    answer = await api(SENDER).post("/labs", json=after)
+    assert (answer.status_code, taken) == (409, [False])
+    before = neutrophils(subject_id, "2026-05-13T02:00:00Z")
+    assert (await api(SENDER).post("/labs", json=before)).status_code == 201
 
 
 async def test_an_unknown_study_is_not_found(api, taken):

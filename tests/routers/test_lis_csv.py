@@ -405,6 +405,19 @@ async def test_a_specimen_is_told_as_the_senders_profile_says(api, subject):
     assert refused.json()["code"] == "rows_refused"
 
 
+async def test_one_specimen_is_not_two_subjects(api, subject):
+    """In one file both rows are refused; beside what is here the new one is."""
+    await register(api)
+    other, why = PLT.replace("S-001", "S-002"), "specimen_of_another"
+    both = await upload(api(), csv(PLT, other))
+    places = [("/body/lines/2", why), ("/body/lines/3", why)]
+    assert faults(both.json()["report"]) == places
+    assert (await upload(api(), csv(PLT))).status_code == 200
+    refused = await upload(api(), csv(other))
+    assert refused.status_code == 422
+    assert faults(refused.json()["report"]) == places[:1]
+
+
 @pytest.mark.parametrize("credentials", ["key", "token"])
 async def test_a_laboratory_system_uploads_under_its_own_name(api, subject, session, credentials):
     """Its file is a message of the sender, and only the analytes it may send are taken."""

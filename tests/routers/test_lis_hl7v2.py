@@ -288,3 +288,18 @@ async def test_each_message_of_a_batch_is_tried(laboratory):
     content = samples.batch(samples.generic_cbc("A"), samples.one_result(control_id="B"))
     messages = (await laboratory.post(TRY, content=content, headers=ER7)).json()["messages"]
     assert [(each["control_id"], each["filed"]) for each in messages] == [("A", 4), ("B", 1)]
+
+
+@pytest.mark.parametrize("path", [f"{PATH}/", f"{TRY}/", f"{BASE}/studies/"])
+async def test_another_address_is_not_found_and_nothing_is_redirected(path, laboratory):
+    """An engine takes 307 for sent, and would lose every message."""
+    answer = await laboratory.post(path, content=samples.generic_cbc(), headers=ER7)
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+async def test_a_long_message_is_read_beside_other_requests(laboratory):
+    """Beyond 256 kB in a thread; the result is the same."""
+    note = samples.segment("NTE", {1: "1", 3: "x" * 300_000})
+    raw = samples.generic_cbc() + samples.message(note)
+    answer = await laboratory.post(PATH, content=raw, headers=ER7)
+    assert "4 received, 4 filed" in msa(answer.content)[3]

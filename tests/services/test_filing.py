@@ -73,6 +73,63 @@ async def test_a_promotion_makes_what_is_here_final(session, caller):
     assert await counting(session) == {"PLT": ("final", Decimal(98))}
 
 
+# What is said of one preliminary count of 98, with the hour; the promotion says nothing itself.
+PROMOTED = {
+    "withdrawn": ([("P", "98", 1), ("D", "", 2), ("U", "", 3)], ("entered_in_error", None)),
+    "corrected": ([("P", "98", 1), ("C", "100", 2), ("U", "", 3)], ("corrected", Decimal(100))),
+    "final": ([("P", "98", 1), ("F", "101", 2), ("U", "", 3)], ("final", Decimal(101))),
+    "again": ([("P", "98", 1), ("P", "99", 2), ("U", "", 3)], ("final", Decimal(99))),
+    "pending": ([("I", "", 0), ("P", "98", 1), ("U", "", 3)], ("final", Decimal(98))),
+    "pending later": ([("P", "98", 1), ("U", "", 3), ("O", "", 4)], ("final", Decimal(98))),
+}
+
+
+@pytest.mark.parametrize(("said", "end"), PROMOTED.values(), ids=PROMOTED)
+async def test_what_surrounds_a_promotion_ends_alike_in_any_order(session, caller, said, end):
+    """What was said after the preliminary count stands above it, made final or not."""
+    for number, order in enumerate(permutations(said)):
+        own = f"A-{number}"
+        for status, value, hour in order:
+            sent = result(value=value, status=status, stated=at(hour), accession=own)
+            await say(session, caller, sent)
+        assert await counting(session, own) == {"PLT": end}, order
+
+
+@pytest.mark.parametrize("undo", ["C", "D"])
+async def test_an_old_report_in_a_new_message_undoes_nothing(session, caller, undo):
+    """In any order of arrival, and also when it comes without its reference range."""
+    old = result(value="98", stated_by_message=True, reference_range="125-350")
+    again = replace(old, stated=at(9), reference_range="")
+    later = result(value="100" if undo == "C" else "", status=undo, stated=at(2))
+    end = ("corrected", Decimal(100)) if undo == "C" else ("entered_in_error", None)
+    for number, order in enumerate(permutations([old, again, later])):
+        own = f"A-{number}"
+        for each in order:
+            await say(session, caller, replace(each, accession=own))
+        assert await counting(session, own) == {"PLT": end}, order
+
+
+async def test_two_draws_of_one_number_in_one_message_are_two_questions(session, caller):
+    """The first is filed, the second may be another specimen; neither contradicts the other."""
+    both = await say(session, caller, result(value="98"), result(value="60", collected=at(0.5)))
+    assert sorted(both) == [("filed",), ("inbox", "specimen_reused")]
+
+
+@pytest.mark.parametrize("status", ["C", "A", "D", "W", "X"])
+async def test_a_correction_of_another_collection_touches_nothing(session, caller, status):
+    """It may be meant for another specimen of the same number, so a person decides."""
+    await say(session, caller, result(value="98"))
+    sent = result(value="55", status=status, collected=at(48), stated=at(50))
+    assert await say(session, caller, sent) == [("inbox", "specimen_reused")]
+    assert await counting(session) == {"PLT": ("final", Decimal(98))}
+
+
+async def test_the_patients_own_number_names_no_specimen(session, caller):
+    """It is not stored, and the collection tells the specimen."""
+    assert await say(session, caller, result(accession="S-001")) == [("filed",)]
+    assert await rows(session, "SELECT accession FROM lab_result") == [(None,)]
+
+
 async def test_two_results_of_one_moment_contradict_each_other(session, caller):
     """In one message neither is filed; against what is here, the new one is not."""
     both = await say(session, caller, result(value="98"), result(value="89"))

@@ -12,7 +12,18 @@ from app.domain.vocabulary import Role
 from app.services import inbound_placing
 from app.services.inbound import foresee, receive, sealed_place
 from tests.conftest import KEYRING, NOW, STUDY
-from tests.factories.inbound import ANC, PLT, again, at, calling, delivery, result, rows, take
+from tests.factories.inbound import (
+    ANC,
+    PLT,
+    again,
+    at,
+    calling,
+    counting,
+    delivery,
+    result,
+    rows,
+    take,
+)
 from tests.factories.subjects import register
 
 MESSAGES = "SELECT count(*) FROM inbound_message"
@@ -202,6 +213,30 @@ async def test_the_same_result_in_two_messages_at_once_is_filed_once(
     receipts = await asyncio.gather(*(deliver(number) for number in range(6)))
     assert sum(receipt.filed for receipt in receipts) == 2
     assert sum(receipt.duplicates for receipt in receipts) == 10
+
+
+async def test_a_promotion_and_what_it_makes_final_at_once_meet(
+    committing_api, committing_database
+):
+    """Whichever comes first, the count ends final and nothing waits."""
+    await register(committing_api)
+    async with committing_database.session() as session:
+        await calling(committing_api, session)
+
+    async def deliver(accession, status, value, hour):
+        async with committing_database.session() as session:
+            sent = result(value=value, status=status, stated=at(hour), accession=accession)
+            message = delivery(sent, control_id=f"{accession}-{status}")
+            await take(session, await again(session), message)
+            await session.commit()
+
+    for number in range(8):
+        said = [(f"A-{number}", "P", "98", 1), (f"A-{number}", "U", "", 2)]
+        await asyncio.gather(*(deliver(*each) for each in said))
+    async with committing_database.session() as session:
+        assert await rows(session, "SELECT DISTINCT status FROM inbox_item") in ([], [("filed",)])
+        for number in range(8):
+            assert await counting(session, f"A-{number}") == {"PLT": ("final", 98)}
 
 
 RESULT = st.builds(

@@ -11,8 +11,9 @@ from app.interop.fhir.elements import Element, child, text
 from app.interop.fhir.outcomes import operation_outcome
 from app.interop.fhir.primitives import Resource, instant, is_id, present
 from app.interop.fhir.searching import CURSOR, Query
-from app.interop.fhir.submissions import Entry, Submission
-from app.interop.fhir.taking import Preference, Taken, entry_issues
+from app.interop.fhir.submissions import Entry
+from app.interop.fhir.taken import Taken
+from app.interop.fhir.taking import Answered, Preference, entry_issues
 from app.services.fhir_search import Found
 
 # The status of an entry by the code of what is wrong with it.
@@ -20,6 +21,10 @@ _REFUSED = {
     "not-supported": "422 Unprocessable Entity",
     "structure": "400 Bad Request",
     "value": "400 Bad Request",
+    "invalid": "400 Bad Request",
+    "conflict": "412 Precondition Failed",
+    "multiple-matches": "412 Precondition Failed",
+    "business-rule": "422 Unprocessable Entity",
 }
 
 
@@ -82,26 +87,25 @@ def message_response(
     }
 
 
-def outcome_bundle(submission: Submission, taken: Taken, prefer: Preference) -> Resource:
-    """Return the answer to a batch or transaction: for each entry what became of it."""
-    return {
-        "resourceType": "Bundle",
-        "type": f"{submission.kind.value}-response",
-        "entry": [{"response": _response(entry, taken, prefer)} for entry in submission.entries],
-    }
+def outcome_bundle(form: str, answered: Answered, prefer: Preference) -> Resource:
+    """Return the answer to a batch or transaction (`form`): for each entry what became of it."""
+    entries = [
+        {"response": _response(entry, answered.of(place), prefer)}
+        for place, entry in enumerate(answered.entries)
+    ]
+    return {"resourceType": "Bundle", "type": f"{form}-response", "entry": entries}
 
 
-def _response(entry: Entry, taken: Taken, prefer: Preference) -> Resource:
+def _response(entry: Entry, own: Taken, prefer: Preference) -> Resource:
     if entry.problem is not None:
         status = "200 OK" if prefer.lenient else _REFUSED[entry.problem.code]
         return {
             "status": status,
             "outcome": operation_outcome(entry_issues(entry.problem, prefer)),
         }
-    own = taken.at(entry.positions)
     version = own.only_version
     return {
-        "status": "201 Created" if own.is_new else "200 OK",
+        "status": "201 Created" if own.is_created else "200 OK",
         **present(
             location=f"Observation/{version.result_id}" if version else None,
             etag=f'W/"{version.result_version}"' if version else None,

@@ -35,6 +35,13 @@ _SECURITY = (
     " with an access token or an API key (Bearer, or the password of Basic)."
 )
 
+_OBSERVATION = (
+    "A sender puts under ids of its own; the service gives each result an id, which Location names"
+    " and under which it is read. An id or identifier of the sender's own is not searched for."
+    " Search is by GET. A put under a known id that names another patient, analyte or specimen is"
+    " refused until the earlier result is entered-in-error."
+)
+
 
 def capability_statement(base: str, version: str) -> Resource:
     """Return the CapabilityStatement of the façade at an address."""
@@ -69,7 +76,7 @@ def capability_statement(base: str, version: str) -> Resource:
 def _resources() -> list[dict[str, Any]]:
     return [
         _resource("Observation", OBSERVATION_PARAMETERS, "create", "update")
-        | {"conditionalCreate": True, "updateCreate": True},
+        | {"conditionalCreate": True, "updateCreate": True, "documentation": _OBSERVATION},
         {
             "type": "DiagnosticReport",
             "interaction": [{"code": "create"}],

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from urllib.parse import parse_qsl
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from app.core.keyring import Keyring
 from app.domain.errors import Reason
 from app.domain.inbound import Door, InboundOutcome, InboxReason
-from app.interop.fhir.elements import Element, children, text
-from app.interop.fhir.refusals import Issue, Refusal
+from app.interop.fhir.conditions import Identifier
+from app.interop.fhir.elements import Element, child, children, text
 from app.interop.fhir.submissions import Submission
 from app.services.inbound import Delivery, Receipt, ResultReceipt
 from app.services.senders import CallingSender
+
+# Results by the names of the sender's own under which they came: places in the submission.
+Names = Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What became of a submission: its results, the item it waits as if whole, its names."""
+
+    results: tuple[ResultReceipt, ...]
+    item_id: UUID | None
+    names: Mapping[str, Sequence[int]]
 
 
 def delivery(raw: bytes, submission: Submission, control_id: str | None) -> Delivery:
@@ -29,12 +41,28 @@ def delivery(raw: bytes, submission: Submission, control_id: str | None) -> Deli
     )
 
 
+def is_expected(submission: Submission, caller: CallingSender) -> bool:
+    """Tell whether a message names no other application and no other facility than its sender's.
+
+    These are `source.name` and `sender` of its header, where a translated MSH-3 and MSH-4 stand.
+    """
+    header, sender = submission.header, child(submission.header, "sender")
+    named = (
+        (caller.sending_application, text(child(header, "source"), "name")),
+        (
+            caller.sending_facility,
+            text(child(sender, "identifier"), "value") or text(sender, "display"),
+        ),
+    )
+    return all(not wanted or not given or wanted == given for wanted, given in named)
+
+
 def put_id(client_id: str) -> str:
     """Return the control id of what a sender puts under an id of its own."""
     return f"Observation/{client_id}"
 
 
-def identified(keyring: Keyring, caller: CallingSender, identifier: tuple[str, str]) -> str:
+def identified(keyring: Keyring, caller: CallingSender, identifier: Identifier) -> str:
     """Return the control id of what a sender calls by an identifier (system, value).
 
     It is a keyed hash: an identifier may be a patient's.
@@ -43,34 +71,37 @@ def identified(keyring: Keyring, caller: CallingSender, identifier: tuple[str, s
     return f"Observation?identifier={token.hex()}"
 
 
-def own_identifier(resource: Element) -> tuple[str, str] | None:
-    """Return the first identifier (system, value) of a resource."""
+def identifiers(resource: Element) -> list[Identifier]:
+    """Return the identifiers (system, value) of a resource."""
     found = (
         (text(each, "system"), text(each, "value")) for each in children(resource, "identifier")
     )
-    return next((each for each in found if each[1]), None)
+    return [each for each in found if each[1]]
 
 
-def condition(queries: Sequence[str]) -> tuple[str, str] | None:
-    """Read the condition of a create: `identifier=system|value`, as a header or a query.
-
-    Raises Refusal for a condition that cannot be judged; ignoring it would store a result twice.
-    """
-    wanted = dict.fromkeys(query for query in queries if query)
-    if not wanted:
-        return None
-    parameters = [item for query in wanted for item in parse_qsl(query, keep_blank_values=True)]
-    name, value = parameters[0] if len(parameters) == 1 else ("", "")
-    system, bar, identifier = value.rpartition("|")
-    if name != "identifier" or not bar or not identifier:
-        sentence = "A create can be conditional on one identifier only: identifier=system|value."
-        raise Refusal(Issue("invalid", sentence, "If-None-Exist"))
-    return system, identifier
+def names_of(keyring: Keyring, caller: CallingSender, submission: Submission) -> Names:
+    """Return under which names the results of a submission come, each with their places."""
+    names: dict[str, tuple[int, ...]] = {}
+    for entry in submission.entries:
+        if entry.terms.client_id:
+            name = put_id(entry.terms.client_id)
+            names[name] = (*names.get(name, ()), *entry.positions)
+        for resource, places in entry.observations:
+            for identifier in identifiers(resource):
+                name = identified(keyring, caller, identifier)
+                names[name] = (*names.get(name, ()), *places)
+    return names
 
 
-def remember(receipt: Receipt) -> bytes:
-    """Write what became of a submission, to answer it once more."""
+def remember(receipt: Receipt, names: Names) -> bytes:
+    """Write what became of a submission, to answer it once more and to find it by its names."""
+    taken = {each.position for each in receipt.results}
     kept = {
+        "names": {
+            name: [place for place in places if place in taken]
+            for name, places in names.items()
+            if receipt.message_item_id or taken.intersection(places)
+        },
         "item": str(receipt.message_item_id) if receipt.message_item_id else None,
         "results": [
             {
@@ -86,8 +117,8 @@ def remember(receipt: Receipt) -> bytes:
     return json.dumps(kept).encode()
 
 
-def recall(answer: bytes) -> tuple[tuple[ResultReceipt, ...], UUID | None]:
-    """Read what became of a submission: its results, and the item it waits as, if whole."""
+def recall(answer: bytes) -> Remembered:
+    """Read what became of a submission."""
     kept = json.loads(answer)
     results = tuple(
         ResultReceipt(
@@ -99,4 +130,4 @@ def recall(answer: bytes) -> tuple[tuple[ResultReceipt, ...], UUID | None]:
         )
         for each in kept["results"]
     )
-    return results, UUID(kept["item"]) if kept["item"] else None
+    return Remembered(results, UUID(kept["item"]) if kept["item"] else None, kept.get("names", {}))

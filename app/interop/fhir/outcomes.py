@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID
 
-from app.domain.inbound import InboundOutcome
+from app.domain.inbound import InboundOutcome, InboxStatus
 from app.interop.fhir.primitives import Resource, present
 from app.interop.fhir.refusals import Issue
 from app.interop.fhir.terms import INBOX_ITEM
@@ -30,10 +30,14 @@ def result_issues(
     return [_of_result(each, versions) for each in receipts]
 
 
-def waiting_message(item_id: UUID) -> Issue:
-    """Say that a submission waits in the inbox as a whole."""
+def whole_message(item_id: UUID, status: InboxStatus) -> Issue:
+    """Say that a submission is kept as a whole, and whether a person has seen to it."""
     item = f"{INBOX_ITEM}:{item_id}"
-    return _informational(f"What was sent is kept whole; it waits in the inbox as {item}.")
+    if status is InboxStatus.OPEN:
+        return _informational(f"What was sent is kept whole; it waits in the inbox as {item}.")
+    if status is InboxStatus.REJECTED:
+        return _informational(f"What was sent is kept whole; a person rejected it as {item}.")
+    return _informational(f"What was sent is kept whole; a person has seen to it as {item}.")
 
 
 def skipped(issue: Issue) -> Issue:
@@ -42,6 +46,9 @@ def skipped(issue: Issue) -> Issue:
 
 
 def _of_result(receipt: ResultReceipt, versions: Mapping[UUID, LabResult]) -> Issue:
+    if receipt.outcome is InboundOutcome.REFUSED:
+        item = f"{INBOX_ITEM}:{receipt.inbox_item_id}"
+        return _informational(f"The result is kept and not filed; a person rejected it as {item}.")
     if receipt.inbox_item_id is not None and receipt.lab_result_id is None:
         reasons = " ".join(reason.message for reason in receipt.reasons)
         item = f"{INBOX_ITEM}:{receipt.inbox_item_id}"

@@ -22,6 +22,19 @@ STUDY_PARAMETERS = frozenset({"identifier", "status"})
 EVENT_PARAMETERS = frozenset({"subject", "patient", "event", "code", "date"})
 # Every answer is JSON with an exact total, whatever these say.
 WITHOUT_EFFECT = frozenset({"_format", "_pretty", "_total", "_totalMethod"})
+# Subjects are named by reference or, in two spellings of R4, by identifier.
+SUBJECT_NAMES = ("subject", "patient", "individual")
+BY_IDENTIFIER = ":identifier"
+_SPELLINGS = {
+    f"{name}{suffix}": name + meant
+    for name in SUBJECT_NAMES
+    for suffix, meant in (
+        (":Patient", ""),
+        (BY_IDENTIFIER, BY_IDENTIFIER),
+        (".identifier", BY_IDENTIFIER),
+        (":Patient.identifier", BY_IDENTIFIER),
+    )
+}
 _DATE = re.compile(
     r"(?P<prefix>[a-z]{2})?(?P<year>\d{4})(?:-(?P<month>\d\d)(?:-(?P<day>\d\d)"
     r"(?:T(?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.\d{1,6})?)?"
@@ -39,18 +52,24 @@ class Token:
     system: str | None = None
 
     def fits(self, value: str, system: str) -> bool:
-        """Tell whether a code under a system is meant."""
-        return self.value == value and self.system in (None, system)
+        """Tell whether a code under a system is meant; `system|` means all codes of it."""
+        same = self.value == value or bool(self.system and not self.value)
+        return same and self.system in (None, system)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """A search as it was understood; `kept` are the parameters that had an effect."""
+    """A search as it was understood; `kept` are the parameters that had an effect.
+
+    `base` is the façade's address, `numbers` the system of the study's subject numbers.
+    """
 
     values: dict[str, list[str]]
     kept: tuple[tuple[str, str], ...]
     page: SearchPage
     zone: tzinfo = field(repr=False)
+    base: str = ""
+    numbers: str = ""
 
     def any_of(self, *names: str) -> tuple[str, ...] | None:
         """Return the alternatives of a parameter under its names, None where it is not given.
@@ -70,8 +89,24 @@ class Query:
 
     def subjects(self) -> tuple[str, ...] | None:
         """Return the subjects that are named in one way or another, by id or number."""
-        found = self.any_of("subject", "patient", "individual")
-        return None if found is None else tuple(each.removeprefix("Patient/") for each in found)
+        given = [
+            [self._subject(item, suffix) for item in value.split(",")]
+            for name in SUBJECT_NAMES
+            for suffix in ("", BY_IDENTIFIER)
+            for value in self.values.get(name + suffix, ())
+        ]
+        if not given:
+            return None
+        shared = set(given[0]).intersection(*given[1:])
+        return tuple(item for item in dict.fromkeys(given[0]) if item in shared)
+
+    def _subject(self, text: str, suffix: str) -> str:
+        """Return the id or number by which a subject is named, empty where it is none of ours."""
+        if suffix != BY_IDENTIFIER:
+            own = text.removeprefix(f"{self.base}/") if self.base else text
+            return own.removeprefix("Patient/")
+        token = _token(text)
+        return token.value if token.system in (None, self.numbers) else ""
 
     def spans(self, name: str) -> tuple[Span, ...]:
         """Return the spans of time that a date parameter asks for."""
@@ -83,13 +118,21 @@ def read_query(
 ) -> Query:
     """Read the parameters of a search; raise Refusal for what cannot be meant.
 
-    An unknown parameter is ignored, unless the client wants it strict.
+    An unknown parameter is ignored, unless the client wants it strict. A modifier or a chain that
+    is not known is always refused, as R4 demands: without it more would be found than is meant.
     """
     values: dict[str, list[str]] = {}
     kept, unknown = [], False
     for name, value in items:
-        if name in known | COMMON and value:
-            values.setdefault(name, []).append(value)
+        meant = _SPELLINGS.get(name, name)
+        if meant.removesuffix(BY_IDENTIFIER) in known | COMMON and value:
+            values.setdefault(meant, []).append(value)
+            kept.append((name, value))
+        elif ":" in name or "." in name:
+            sentence = "This search does not know such a modifier or chain; leave it out."
+            raise Refusal(Issue("invalid", sentence))
+        elif (name, value) == ("_summary", "count"):
+            values["_count"] = ["0"]
             kept.append((name, value))
         elif name not in WITHOUT_EFFECT:
             unknown = True

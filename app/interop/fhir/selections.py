@@ -12,7 +12,7 @@ from app.interop.fhir.served_results import STATUSES as RESULT_STATUSES
 from app.interop.fhir.served_results import analytes_coded
 from app.interop.fhir.served_studies import study_status
 from app.interop.fhir.served_subjects import STATUSES as SUBJECT_STATUSES
-from app.interop.fhir.terms import CTCAE_TERM, REGISTRY, subject_number_system
+from app.interop.fhir.terms import CTCAE_TERM, REGISTRY, RESULT, subject_number_system
 from app.services.fhir_events import EventSearch
 from app.services.fhir_results import ResultSearch
 from app.services.fhir_search import Found
@@ -20,15 +20,17 @@ from app.services.fhir_studies import StudyStanding
 from app.services.fhir_subjects import SubjectStanding
 
 Item = TypeVar("Item")
+_HL7 = "http://hl7.org/fhir/"
 
 
 def result_search(query: Query) -> ResultSearch:
     """Return the filter of a search for Observations."""
     codes, statuses = query.tokens("code"), query.tokens("status")
-    identifiers = query.tokens("identifier")
+    result_ids, accessions = _result_identifiers(query.tokens("identifier"))
     return ResultSearch(
         ids=query.any_of("_id"),
-        identifiers=None if identifiers is None else [each.value for each in identifiers],
+        result_ids=result_ids,
+        accessions=accessions,
         subjects=query.subjects(),
         analytes=None
         if codes is None
@@ -41,11 +43,25 @@ def result_search(query: Query) -> ResultSearch:
     )
 
 
+def _result_identifiers(
+    tokens: Sequence[Token] | None,
+) -> tuple[list[str] | None, list[str] | None]:
+    """Return the ids and the accessions that are meant; an accession is under no system."""
+    if tokens is None or any(not each.value and each.system == RESULT for each in tokens):
+        return None, None
+    return (
+        [each.value for each in tokens if each.system in (None, RESULT)],
+        [each.value for each in tokens if not each.system],
+    )
+
+
 def event_search(query: Query) -> EventSearch:
     """Return the filter of a search for AdverseEvents; `code` is another name of `event`."""
     tokens = [each for name in ("event", "code") for each in query.tokens(name) or ()]
     asked = query.any_of("event", "code") is not None
     terms = [each.value for each in tokens if each.system in (None, CTCAE_TERM)]
+    if any(not each.value and each.system == CTCAE_TERM for each in tokens):
+        asked = False
     return EventSearch(
         ids=query.any_of("_id"),
         subjects=query.subjects(),
@@ -93,8 +109,11 @@ def _is_numbered(standing: StudyStanding, token: Token) -> bool:
 
 
 def _named(word: str, tokens: Iterable[Token]) -> bool:
-    """Tell whether a word is one of those asked for; a code system needs no name here."""
-    return any(token.value == word for token in tokens)
+    """Tell whether a word is one of those asked for, under no system or one of HL7's."""
+    return any(
+        token.value == word and (token.system is None or token.system.startswith(_HL7))
+        for token in tokens
+    )
 
 
 def _page(query: Query, found: Sequence[Item], name: Callable[[Item], str]) -> Found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import tzinfo
+from typing import Any
 
 from app.domain.analytes import ANALYTES, AnalyteCategory
 from app.domain.vocabulary import Finding, LabStatus
@@ -12,7 +13,6 @@ from app.interop.fhir.primitives import (
     extension,
     instant,
     moment,
-    patient,
     present,
     quantity,
 )
@@ -40,14 +40,11 @@ _ABSENT = {LabStatus.CANCELLED: "not-performed", LabStatus.ENTERED_IN_ERROR: "er
 _ACCESSION = concept(f"{TERMINOLOGY}/v2-0203", "ACSN", "Accession ID")
 
 
-def observation(
-    row: LabResult, study_key: str, zone: tzinfo, subject_number: str | None
-) -> Resource:
-    """Return one version of a result; without a subject's number it names no subject.
+def observation(row: LabResult, zone: tzinfo, subject: Any) -> Resource:
+    """Return one version of a result, with a reference to its subject or without.
 
     The id is that of the result; its versions count from 1.
     """
-    subject = patient(study_key, row.subject_id, subject_number) if subject_number else None
     identifiers: list[Resource] = [{"system": RESULT, "value": str(row.result_id)}]
     if row.accession:
         identifiers.append({"type": _ACCESSION, "value": row.accession})
@@ -81,7 +78,9 @@ def code_of(key: str) -> Resource:
 
 
 def analytes_coded(code: str, system: str | None) -> set[str]:
-    """Find the analytes that a code means, under a system or under any."""
+    """Find the analytes that a code means, under a system or under any; no code means all of it."""
+    if system and not code:
+        return {a.key for a in ANALYTES if system == ANALYTE or (system == LOINC and a.loinc)}
     return {
         analyte.key
         for analyte in ANALYTES

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from app.interop.fhir.conditions import OBSERVATION
 from app.interop.fhir.elements import Element, child, children, kind, text
 from app.interop.fhir.refusals import Issue
-from app.interop.fhir.submissions import OBSERVATION, REPORT, Submission
+from app.interop.fhir.submissions import REPORT, Submission
 from app.interop.fhir.terms import UCUM
 
 _OF_BOTH = (

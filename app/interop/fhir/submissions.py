@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from app.domain.sent_results import SentResult
+from app.interop.fhir.conditions import NO_TERMS, OBSERVATION, Terms, entry_terms
 from app.interop.fhir.elements import Element, child, children, count, is_test, kind, text
 from app.interop.fhir.observations import (
     TEST_DATA,
@@ -25,7 +26,7 @@ from app.interop.fhir.refusals import Issue, Refusal
 # A bundle of 500 entries or more is refused (413); the results in it have their own limit.
 MAX_ENTRIES = 499
 MAX_RESULTS = 1000
-OBSERVATION, REPORT = "Observation", "DiagnosticReport"
+REPORT = "DiagnosticReport"
 BUNDLE, HEADER = "Bundle", "MessageHeader"
 READ_TYPES = (OBSERVATION, REPORT)
 
@@ -41,10 +42,15 @@ class SubmissionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One entry of a submission: the places of its results, or why it is not taken."""
+    """One entry of a submission: the places of its results, or why it is not taken.
+
+    `observations` are the resources read in it, each with the places of its results.
+    """
 
     resource: Element = field(repr=False)
+    terms: Terms = NO_TERMS
     positions: tuple[int, ...] = ()
+    observations: tuple[tuple[Element, tuple[int, ...]], ...] = field(default=(), repr=False)
     problem: Issue | None = None
 
 
@@ -72,8 +78,14 @@ def read_submission(document: Any, study_key: str) -> Submission:
     if kind(document) not in READ_TYPES:
         raise Refusal(not_supported(kind(document)))
     reading = _Reading(surroundings(study_key, ()), document, [document])
-    entry = reading.take(document, None)
+    entry = reading.take(document, NO_TERMS)
     return reading.submission(SubmissionKind.RESOURCE, None, (entry,), document)
+
+
+def under(submission: Submission, terms: Terms) -> Submission:
+    """Return the submission of one resource with the terms under which it is sent."""
+    (entry,) = submission.entries
+    return replace(submission, entries=(replace(entry, terms=terms),))
 
 
 def not_supported(resource_type: str) -> Issue:
@@ -97,7 +109,7 @@ def _read_bundle(bundle: Element, study_key: str) -> Submission:
         sentence = "The first entry of a message is its MessageHeader."
         raise Refusal(Issue("structure", sentence, "Bundle.entry[0]"))
     taken = tuple(
-        reading.take(resource, None if is_message else _request_problem(entry, resource))
+        reading.take(resource, NO_TERMS if is_message else _terms(entry, resource))
         for entry, resource in zip(entries, resources, strict=True)
     )
     control_id = (
@@ -143,21 +155,32 @@ class _Reading:
                 for each in (entry, *children(entry, "contained")):
                     learn(each, inner)
 
-    def take(self, resource: Element, problem: Issue | None) -> Entry:
-        """Read every Observation of a resource: itself and those that it contains."""
-        if problem is not None:
+    def take(self, resource: Element, terms: Terms | Issue) -> Entry:
+        """Read every Observation of a resource, itself and those that it contains.
+
+        `terms` may be why it is not taken.
+        """
+        if isinstance(terms, Issue):
             self._observations += count(resource, OBSERVATION)
-            return Entry(resource=resource, problem=problem)
+            return Entry(resource=resource, problem=terms)
         inner = self._around.within(resource)
+        read = tuple(
+            (each, self._observation(each, inner))
+            for each in (resource, *children(resource, "contained"))
+            if kind(each) == OBSERVATION
+        )
+        positions = tuple(place for _, places in read for place in places)
+        return Entry(resource=resource, terms=terms, positions=positions, observations=read)
+
+    def _observation(self, resource: Element, inner: Surroundings) -> tuple[int, ...]:
+        """Read one Observation and return the places of its results."""
+        self._observations += 1
         before = len(self._results)
-        for each in (resource, *children(resource, "contained")):
-            if kind(each) == OBSERVATION:
-                self._observations += 1
-                report = self._reports.get(id(each), self._plain)
-                for result in read_observation(each, inner, report):
-                    status = TEST_DATA if self._is_test else result.status
-                    self._results.append(replace(result, status=status))
-        return Entry(resource=resource, positions=tuple(range(before, len(self._results))))
+        report = self._reports.get(id(resource), self._plain)
+        for result in read_observation(resource, inner, report):
+            status = TEST_DATA if self._is_test else result.status
+            self._results.append(replace(result, status=status))
+        return tuple(range(before, len(self._results)))
 
     def submission(
         self,
@@ -194,27 +217,15 @@ class _Reading:
                 self._reports[id(member)] = replace(known, panel=said.panel) if known else said
 
 
-def _request_problem(entry: Element, resource: Element) -> Issue | None:
-    """Say why an entry of a batch or transaction is not taken, None if it is.
-
-    An entry's ifNoneExist needs no answer of its own: a result that is here already is a duplicate.
-    """
-    request = child(entry, "request")
-    method, url = text(request, "method"), text(request, "url")
-    if method not in {"POST", "PUT"}:
+def _terms(entry: Element, resource: Element) -> Terms | Issue:
+    """Read the terms of an entry of a batch or transaction, or say why it is not taken."""
+    if text(child(entry, "request"), "method") not in {"POST", "PUT"}:
         return Issue("not-supported", "An entry has to be a POST or PUT of a resource.")
     if not kind(resource):
         return Issue("structure", "The entry has no resource with a resourceType.")
     if kind(resource) not in READ_TYPES:
         return not_supported(kind(resource))
-    if text(request, "ifMatch"):
-        return Issue("not-supported", "An entry cannot depend on a version; put it by itself.")
-    if url.partition("?")[0] not in _addresses(method, resource):
-        return Issue("value", "The url of the request does not fit its method and resource.")
-    return None
-
-
-def _addresses(method: str, resource: Element) -> set[str]:
-    """Return the urls that fit an entry; a resource is put under its own id."""
-    plain = kind(resource)
-    return {plain} if method == "POST" else {f"{plain}/{text(resource, 'id')}"}
+    try:
+        return entry_terms(entry, resource)
+    except Refusal as refusal:
+        return refusal.issues[0]

@@ -17,6 +17,7 @@ from app.interop.hl7v2.header import Header
 from app.interop.hl7v2.notation import Notation, UnreadableError
 from app.interop.hl7v2.reading import (
     MOST_RESULTS,
+    MOST_SEGMENTS,
     NOT_HL7,
     NOT_PRODUCTION,
     TOO_MANY_RESULTS,
@@ -34,8 +35,10 @@ _MISSING = ("101", "Required field missing")
 _TYPE = ("102", "Data type error")
 _TABLE = ("103", "Table value not found")
 _KEY = ("204", "Unknown key identifier")
+_DUPLICATE = ("205", "Duplicate key identifier")
 _LOCKED = ("206", "Application record locked")
 _OTHER = ("207", "Application internal error")
+_STORED = ("0", "Message accepted")  # it only waits, and the text says for what
 _CODES: dict[str, tuple[str, str]] = {
     InboxReason.PATIENT_MISSING: _MISSING,
     InboxReason.UNREADABLE_VALUE: _TYPE,
@@ -48,6 +51,8 @@ _CODES: dict[str, tuple[str, str]] = {
     InboxReason.UNKNOWN_PATIENT: _KEY,
     InboxReason.NOTHING_TO_PROMOTE: _KEY,
     InboxReason.CASEBOOK_LOCKED: _LOCKED,
+    InboxReason.SPECIMEN_REUSED: _DUPLICATE,
+    InboxReason.CONTRADICTION: _DUPLICATE,
 }
 _REFUSALS = {
     NOT_HL7: (_SEQUENCE, "This is not HL7 v2: no line begins with MSH."),
@@ -61,7 +66,7 @@ _REFUSALS = {
     ),
     TOO_MANY_RESULTS: (
         _OTHER,
-        f"A message may have at most {MOST_RESULTS} results (OBX); send it in parts.",
+        f"At most {MOST_RESULTS} results (OBX) and {MOST_SEGMENTS} segments fit; send it in parts.",
     ),
 }
 
@@ -148,7 +153,7 @@ def _errors(header: Header, receipt: Receipt) -> Iterator[_Error]:
         yield _Error("MSH", 1, code, text)
     elif receipt.message_item_id is not None:
         text = f"The whole message waits in the inbox as {receipt.message_item_id}"
-        yield _Error("MSH", 1, _OTHER, text)
+        yield _Error("MSH", 1, _STORED, text)
     elif _has_error_text(header):
         waiting = (each for each in receipt.results if each.outcome is InboundOutcome.INBOX)
         yield from map(_waiting, islice(waiting, _MOST_ERRORS))
@@ -156,7 +161,7 @@ def _errors(header: Header, receipt: Receipt) -> Iterator[_Error]:
 
 def _waiting(result: ResultReceipt) -> _Error:
     reasons = [reason.code for reason in result.reasons]
-    code = next((_CODES[reason] for reason in reasons if reason in _CODES), _OTHER)
+    code = next((_CODES[reason] for reason in reasons if reason in _CODES), _STORED)
     text = f"Waits in the inbox as {result.inbox_item_id}: {', '.join(reasons)}"
     return _Error("OBX", result.position + 1, code, text)
 

@@ -40,6 +40,13 @@ _CODECS = {
     **{f"ISO8859{part}": f"iso-8859-{part}" for part in (*range(1, 10), 15)},
 }
 _CHARSET_FIELD = 18
+# Charsets in which the second byte of a character can be an ASCII one, and the part of each that
+# is in common use.
+_PAIRED = {"gb18030": "gb2312", "cp950": "big5"}
+_HIGH = re.compile("[^\0-\x7f]")
+# Ideographs, CJK punctuation, full-width forms, and the signs of units and of abnormal results.
+_CHINESE = re.compile("[\u3000-\u303f\u3400-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
+_SIGNS = "µμ°²³±×÷·αβγδκλωΩ‐–—‘’“”•…‰′″℃→←↑↓≈≠≤≥①②③④⑤ⅠⅡⅢⅣⅤ★☆○●◎□■△▲"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +67,48 @@ def decode(message: bytes, charset: str | None, declared: str | None) -> Decoded
     """Read one message by the profile's `charset`, else as declared; None when nothing reads it.
 
     `declared` is the charset of the HTTP Content-Type, which wins over MSH-18. Where what is stated
-    fails, UTF-8, GB 18030 and Latin-1 are tried in this order.
+    fails, UTF-8, GB 18030 and Latin-1 are tried in this order. What is called GB 18030 or Big5 but
+    is UTF-8 is read as that, since the wrong reading swallows separators and digits; None as well
+    where nothing tells which of both it is.
     """
     stated = [charset] if charset else [*([declared] if declared else []), *named_in(message)]
     tried = [codec_of(name) for name in stated]
     for codec in dict.fromkeys([*tried, *FALLBACKS]):
         text = _text(message, codec) if codec else None
         if codec and text is not None:
-            return Decoded(text, codec, mismatch=bool(tried) and codec != tried[0])
+            decoded = Decoded(text, codec, mismatch=bool(tried) and codec != tried[0])
+            return _confirmed(decoded, message)
     return None
+
+
+def _confirmed(decoded: Decoded, message: bytes) -> Decoded | None:
+    """Give what was decoded, or what it is instead; None where both could be and differ."""
+    other = _text(message, "utf-8") if decoded.charset in _PAIRED else None
+    if other is None or _is_common(decoded):
+        return decoded
+    if _is_chinese(other):
+        return Decoded(other, "utf-8", mismatch=True)
+    return decoded if _ascii_of(other) == _ascii_of(decoded.text) else None
+
+
+def _is_common(decoded: Decoded) -> bool:
+    """Tell whether all characters are in common use; then none of GB 18030 holds an ASCII byte."""
+    try:
+        decoded.text.encode(_PAIRED[decoded.charset])
+    except UnicodeEncodeError:
+        return False
+    return _is_chinese(decoded.text) or decoded.text.isascii()
+
+
+def _is_chinese(text: str) -> bool:
+    """Tell whether what is not ASCII is ideographs, and nothing else but signs beside them."""
+    high = set(_HIGH.findall(text))
+    chinese = {sign for sign in high if _CHINESE.match(sign)}
+    return bool(chinese) and high - chinese <= set(_SIGNS)
+
+
+def _ascii_of(text: str) -> str:
+    return _HIGH.sub("", text)
 
 
 def named_in(message: bytes) -> list[str]:

@@ -82,7 +82,7 @@ async def foresee_er7(
 ) -> list[ForeseenMessage]:
     """Tell what would become of every message, each on its own; nothing is kept of them."""
     messages = []
-    for delivery in deliveries_of(arrival, caller):
+    for delivery in await deliveries_of(arrival, caller):
         receipt = await foresee(session, caller, delivery, keyring, now)
         results = tuple(
             _result(each, delivery, caller, now, shows_readings) for each in receipt.results

@@ -11,7 +11,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+from app.interop.hl7v2.notation import UnreadableError
 from app.interop.hl7v2.segments import Segment
+
+# Of one result; each is looked at for each result.
+_MOST_SPECIMENS = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +29,10 @@ class Observation:
 
 
 def observations(segments: Iterable[Segment]) -> list[Observation]:
-    """Give every OBX in its place, in the order of the message."""
+    """Give every OBX in its place, in the order of the message.
+
+    Raises `UnreadableError` when a result has more specimens than can be meant.
+    """
     relevant = [each for each in segments if each.name in {"PID", "OBR", "SPM", "OBX"}]
     return [found for group in _cut(relevant, "PID") for found in _of_patient(group)]
 
@@ -53,11 +60,9 @@ def _by_order(part: list[Segment], patient: Segment | None) -> Iterator[Observat
     previous = ""
     for segment in part:
         if segment.name == "SPM":
-            specimens = [*specimens, segment] if previous == "SPM" else [segment]
+            specimens = _with(specimens, segment, previous)
         elif segment.name == "OBX":
-            yield Observation(
-                segment=segment, patient=patient, order=order, specimens=tuple(specimens)
-            )
+            yield _observation(segment, patient, order, specimens)
         previous = segment.name
 
 
@@ -68,12 +73,26 @@ def _by_specimen(group: list[Segment], patient: Segment | None) -> Iterator[Obse
     previous = ""
     for segment in group:
         if segment.name == "SPM":
-            specimens = [*specimens, segment] if previous == "SPM" else [segment]
+            specimens = _with(specimens, segment, previous)
             order = None
         elif segment.name == "OBR":
             order = segment
         elif segment.name == "OBX":
-            yield Observation(
-                segment=segment, patient=patient, order=order, specimens=tuple(specimens)
-            )
+            yield _observation(segment, patient, order, specimens)
         previous = segment.name
+
+
+def _with(specimens: list[Segment], segment: Segment, previous: str) -> list[Segment]:
+    """Put a specimen beside those right before it, or in the place of earlier ones."""
+    if previous != "SPM":
+        return [segment]
+    specimens.append(segment)
+    return specimens
+
+
+def _observation(
+    segment: Segment, patient: Segment | None, order: Segment | None, specimens: list[Segment]
+) -> Observation:
+    if len(specimens) > _MOST_SPECIMENS:
+        raise UnreadableError("A result has more specimens than can be meant.")
+    return Observation(segment=segment, patient=patient, order=order, specimens=tuple(specimens))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from app.interop.hl7v2.grouping import Observation
 from app.interop.hl7v2.segments import Repetition, Segment
@@ -23,25 +24,31 @@ def first_text(observation: Observation, positions: Iterable[str]) -> str:
 
 def _at(observation: Observation, position: str, *, number: bool) -> str:
     """Read a position; of several specimens only what all of them say alike."""
-    found = _POSITION.fullmatch(position)
-    if found is None:
-        return ""
-    name, field, *parts = found.groups()
+    name, field, parts = _parsed(position)
     values = {
-        _read(segment, int(field), [int(part) for part in parts if part], number=number)
-        for segment in _segments(observation, name)
+        _read(segment, field, parts, number=number) for segment in _segments(observation, name)
     }
     return values.pop() if len(values) == 1 else ""
+
+
+@lru_cache(maxsize=256)
+def _parsed(position: str) -> tuple[str, int, tuple[int, ...]]:
+    """Give the segment, the field and the parts of it; no segment for what is no position."""
+    found = _POSITION.fullmatch(position)
+    if found is None:
+        return "", 0, ()
+    name, field, *parts = found.groups()
+    return name, int(field), tuple(int(part) for part in parts if part)
 
 
 def _segments(observation: Observation, name: str) -> Sequence[Segment]:
     if name == "SPM":
         return observation.specimens
-    segment = observation.segment if name == "OBX" else observation.order
+    segment = {"OBX": observation.segment, "OBR": observation.order}.get(name)
     return () if segment is None else (segment,)
 
 
-def _read(segment: Segment, field: int, parts: list[int], *, number: bool) -> str:
+def _read(segment: Segment, field: int, parts: Sequence[int], *, number: bool) -> str:
     repetitions = segment.repetitions(field)
     if not repetitions:
         return ""

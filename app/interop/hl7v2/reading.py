@@ -11,7 +11,7 @@ from app.interop.hl7v2.decoding import decode, plain_text
 from app.interop.hl7v2.framing import messages_in, plain_count
 from app.interop.hl7v2.header import Header, header_in
 from app.interop.hl7v2.notation import Notation, UnreadableError
-from app.interop.hl7v2.segments import SplitMessage, split_message
+from app.interop.hl7v2.segments import Repetition, SplitMessage, count_lines, split_message
 from app.interop.hl7v2.translation import sent_results
 from app.services.inbound import Delivery
 
@@ -21,9 +21,11 @@ NOT_PRODUCTION = "not_production"
 TOO_MANY_RESULTS = "too_many_results"
 
 MOST_RESULTS = 1_000
+MOST_SEGMENTS = 20_000
 _LONGEST_CONTROL_ID = 250  # HL7 allows 199; it is kept in an index, and the answer echoes all of it
 _SPECIMEN_TRIGGERS = frozenset({"R21", "R22", "R24"})
-_OUTSIDE_PRODUCTION = frozenset({"T", "D", "Q"})  # training, debugging, quality control
+# Training, debugging, quality control, not production.
+_OUTSIDE_PRODUCTION = frozenset({"T", "D", "Q", "N"})
 _COUNTED = ("OBX", "OBR", "PID", "SPM")
 
 
@@ -61,10 +63,13 @@ def _read_one(
 ) -> Delivery:
     decoded = decode(message, profile.charset, declared_charset)
     header = header_in(message, decoded)
-    text = decoded.text if decoded else plain_text(message)
+    plain = plain_text(message)
+    text = decoded.text if decoded else plain
     mark = header.field(1) if header else "|"
-    # Of text and bytes, the greater: a wrong charset may swallow the first letter of a name.
-    counts = plain_count(text, mark) | plain_count(plain_text(message), mark)
+    counts = plain_count(plain, mark)
+    if text != plain:
+        # Of text and bytes, the greater: a wrong charset may swallow the first letter of a name.
+        counts |= plain_count(text, mark)
     delivery = Delivery(
         door=door,
         raw=message,
@@ -78,7 +83,8 @@ def _read_one(
         if header is None:
             raise UnreadableError("MSH-1 is no separator.")
         notation = Notation.of(header.field(1), header.field(2), header.charset)
-        refusal = _refusal(header, profile, delivery.counted)
+        has_room = delivery.counted <= MOST_RESULTS and count_lines(text) <= MOST_SEGMENTS
+        refusal = _refusal(header, notation, profile, has_room=has_room)
         if refusal is not None:
             return replace(delivery, refusal=refusal)
         if decoded is None:
@@ -93,13 +99,26 @@ def _control_id(header: Header | None) -> str | None:
     return "".join(sign for sign in text if sign.isprintable())[:_LONGEST_CONTROL_ID] or None
 
 
-def _refusal(header: Header, profile: SenderProfile, counted: int) -> str | None:
+def _refusal(
+    header: Header, notation: Notation, profile: SenderProfile, *, has_room: bool
+) -> str | None:
     """Say why a message can never be acceptable, None if it may be."""
     if not _reports_results(header):
         return WRONG_MESSAGE_TYPE
-    if profile.processing_id == "P" and header.component(11).upper() in _OUTSIDE_PRODUCTION:
+    if profile.processing_id == "P" and not _is_production(header.field(11), notation):
         return NOT_PRODUCTION
-    return TOO_MANY_RESULTS if counted > MOST_RESULTS else None
+    return None if has_room else TOO_MANY_RESULTS
+
+
+def _is_production(processing: str, notation: Notation) -> bool:
+    """Tell whether no repetition of MSH-11 says otherwise; nobody escapes an honest letter."""
+    if notation.escape and notation.escape in processing:
+        return False
+    said = {
+        Repetition(tuple(each.split(notation.component)), notation).subcomponents(1)[0].upper()
+        for each in processing.split(notation.repetition)
+    }
+    return said.isdisjoint(_OUTSIDE_PRODUCTION)
 
 
 def _reports_results(header: Header) -> bool:

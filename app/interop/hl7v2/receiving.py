@@ -6,6 +6,7 @@ answered for itself.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from app.core.keyring import Keyring
 from app.domain.inbound import Door, InboxReason
 from app.interop.hl7v2.acknowledgement import acknowledge, wants_answer
 from app.interop.hl7v2.decoding import plain_text
-from app.interop.hl7v2.framing import plain_count
+from app.interop.hl7v2.framing import messages_in, plain_count
 from app.interop.hl7v2.header import Header, read_header
 from app.interop.hl7v2.reading import NOT_HL7, read
 from app.services.inbound import Delivery, Receipt, receive
@@ -26,6 +27,8 @@ from app.services.senders import CallingSender
 # Of one transaction, which others wait for.
 MOST_MESSAGES = 500
 TOO_MANY_MESSAGES = "too_many_messages"
+# What is longer is read in a thread, so that other requests go on meanwhile.
+_LONG_BYTES = 262_144
 _ENVELOPE = re.compile(rb"\s*(?:\xef\xbb\xbf)?[FB]HS[^\w\s]")
 _END = b"\r"
 
@@ -51,13 +54,21 @@ class Reply:
     is_hl7: bool
 
 
-def deliveries_of(arrival: Arrival, caller: CallingSender) -> list[Delivery]:
+async def deliveries_of(arrival: Arrival, caller: CallingSender) -> list[Delivery]:
     """Read an arrival: one delivery for each message, and one in all where there are too many."""
-    deliveries = read(arrival.raw, caller.profile, arrival.door, arrival.charset)
-    if len(deliveries) > MOST_MESSAGES:
-        counted = sum(each.counted for each in deliveries)
-        whole = replace(deliveries[0], raw=arrival.raw, results=(), whole=None, counted=counted)
+    if len(arrival.raw) > _LONG_BYTES:
+        return await asyncio.to_thread(_read_all, arrival, caller)
+    return _read_all(arrival, caller)
+
+
+def _read_all(arrival: Arrival, caller: CallingSender) -> list[Delivery]:
+    messages = messages_in(arrival.raw)
+    if len(messages) > MOST_MESSAGES:
+        counted = plain_count(plain_text(arrival.raw))["OBX"]
+        (first,) = read(messages[0], caller.profile, arrival.door, arrival.charset)
+        whole = replace(first, raw=arrival.raw, results=(), whole=None, counted=counted)
         return [replace(whole, refusal=TOO_MANY_MESSAGES)]
+    deliveries = read(arrival.raw, caller.profile, arrival.door, arrival.charset)
     return [_checked(each, caller, arrival) for each in deliveries]
 
 
@@ -66,13 +77,20 @@ def _checked(delivery: Delivery, caller: CallingSender, arrival: Arrival) -> Del
 
     Another hospital's patients can have the same numbers.
     """
-    expected = {3: caller.sending_application, 4: caller.sending_facility}
-    if delivery.refusal or delivery.whole or not any(expected.values()):
-        return delivery
-    header = read_header(delivery.raw, caller.profile, arrival.charset)
-    if header and all(name in (None, header.component(n)) for n, name in expected.items()):
+    if delivery.refusal or delivery.whole or is_expected(delivery.raw, caller, arrival.charset):
         return delivery
     return replace(delivery, results=(), whole=InboxReason.UNEXPECTED_SENDER)
+
+
+def is_expected(raw: bytes, caller: CallingSender, charset: str | None) -> bool:
+    """Tell whether MSH-3 and MSH-4 name the system that the sender is registered as."""
+    expected = {3: caller.sending_application, 4: caller.sending_facility}
+    if not any(expected.values()):
+        return True
+    header = read_header(raw, caller.profile, charset)
+    return header is not None and all(
+        name in (None, header.component(n)) for n, name in expected.items()
+    )
 
 
 async def receive_er7(
@@ -80,7 +98,7 @@ async def receive_er7(
 ) -> Reply:
     """Store every message of an arrival; the caller commits before the reply goes out."""
     headers, answers = [], []
-    deliveries = deliveries_of(arrival, caller)
+    deliveries = await deliveries_of(arrival, caller)
     for delivery in deliveries:
         header = read_header(delivery.raw, caller.profile, arrival.charset)
         receipt = await receive(session, caller, delivery, keyring, now, answering(header, now))

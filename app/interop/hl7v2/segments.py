@@ -6,13 +6,16 @@ import re
 from dataclasses import dataclass
 
 from app.interop.hl7v2.notation import Notation, UnreadableError
+from app.interop.hl7v2.segment_names import is_segment_name
 
 _LINE_ENDS = re.compile(r"[\r\n\x0b\x1c]+")
-_NAME = re.compile(r"[A-Z][A-Z0-9]{2}")
-_MANGLED = re.compile(r"[A-Za-z0-9]{1,4}")
+_MANGLED = re.compile(r"(?:\s*\S){0,6}\s*")  # six signs at most, blanks not counted
 _BLANK = " \t\ufeff"
 _STRUCTURAL = frozenset({"MSH", "PID", "OBR", "OBX", "SPM"})  # mean something without any field
 _ENVELOPE = frozenset({"FHS", "BHS", "BTS", "FTS"})
+# Of a field that is read, far more than any laboratory says in one; only OBX-5 may be a document.
+_MOST_PARTS = 1_000
+_LONGEST_FIELD = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +63,18 @@ class Segment:
 
     def whole(self, field: int) -> str:
         """Give a field that is one text, whatever separators occur in it."""
-        return self.notation.said(self.raw(field))
+        return self.notation.said(self._bounded(field))
 
     def repetitions(self, field: int) -> list[Repetition]:
-        """Give the repetitions of a field, none when it is empty."""
-        text, notation = self.raw(field), self.notation
+        """Give the repetitions of a field, none when it is empty.
+
+        Raises `UnreadableError` beyond all measure, as `whole` and `part` do.
+        """
+        text, notation = self._bounded(field), self.notation
         if not text:
             return []
+        if text.count(notation.component) + text.count(notation.repetition) > _MOST_PARTS:
+            raise UnreadableError("A field has more parts than anybody says.")
         return [
             Repetition(tuple(part.split(notation.component)), notation)
             for part in text.split(notation.repetition)
@@ -77,6 +85,18 @@ class Segment:
         repetitions = self.repetitions(field)
         parts = repetitions[0].subcomponents(component) if repetitions else ()
         return parts[subcomponent - 1] if subcomponent <= len(parts) else ""
+
+    def _bounded(self, field: int) -> str:
+        """Give a field as it came, unless its length could only be meant to keep us busy."""
+        text = self.raw(field)
+        if len(text) > _LONGEST_FIELD and (self.name, field) != ("OBX", 5):
+            raise UnreadableError("A field is longer than anything in it could be.")
+        return text
+
+
+def count_lines(text: str) -> int:
+    """Count the lines of a message before it is split, each of which can be a segment."""
+    return 1 + sum(1 for _ in _LINE_ENDS.finditer(text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +112,8 @@ def split_message(text: str, notation: Notation) -> SplitMessage:
 
     A line without a segment name belongs to the line before. What stands outside the message, such
     as a batch's envelope, is left out. Raises `UnreadableError` unless there is one header and
-    every name is whole: a patient whose segment is not seen would be taken for the one before.
+    every name is one of the standard: a patient whose segment is not seen would be taken for the
+    one before.
     """
     gathered: list[list[str]] = []
     for line in _LINE_ENDS.split(text):
@@ -113,8 +134,8 @@ def split_message(text: str, notation: Notation) -> SplitMessage:
 def _segment_name(line: str, separator: str) -> str:
     """Give the name of the segment that a line holds, empty for a line of text."""
     name, follows, _ = line.partition(separator)
-    if _NAME.fullmatch(name) and (follows or name in _STRUCTURAL):
+    if is_segment_name(name) and (follows or name in _STRUCTURAL):
         return name
     if follows and _MANGLED.fullmatch(name):
-        raise UnreadableError("A line begins like a segment, but its name is not whole.")
+        raise UnreadableError("A line begins like a segment, but not by a name of the standard.")
     return ""

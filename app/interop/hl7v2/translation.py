@@ -7,13 +7,17 @@ from collections.abc import Iterable
 
 from app.domain.sender_profile import SenderProfile
 from app.domain.sent_results import SentCode, SentIdentifier, SentResult
+from app.domain.sent_times import offset_of, tells_minute
+from app.domain.units import can_be_unit, is_power_base
 from app.interop.hl7v2.grouping import Observation, observations
+from app.interop.hl7v2.notation import UnreadableError
 from app.interop.hl7v2.positions import first_number, first_text
 from app.interop.hl7v2.segments import Repetition, Segment, SplitMessage
 
-# `10^9/L` written without escaping falls apart into components.
-_POWER_BASE = re.compile(r"[xX*×]?\s*10")
-_POWER_REST = re.compile(r"\d{1,2}\s*/.+")
+# What follows the caret of a power of ten; `10^9/L` without escaping falls apart into components.
+_POWER_REST = re.compile(r"\d{1,2}(?:\s*/.+)?")
+_ONE = "1"  # the unit of a quantity that has none
+_MOST_IDENTIFIERS = 50
 _OLD_VERSIONS = ("2.1", "2.2", "2.3")  # they may give the patient's number in PID-2 alone
 
 
@@ -39,6 +43,8 @@ def _result(
 ) -> SentResult:
     segment, order = observation.segment, observation.order
     reported = order.part(22) if order else ""
+    # A day or an hour cannot order what is said of a result several times on that day.
+    is_dated = tells_minute(reported)
     return SentResult(
         patients=patients,
         codes=_codes(segment.repetitions(3)),
@@ -51,10 +57,11 @@ def _result(
         reference_range=segment.whole(7),
         flags=tuple(filter(None, (each.component(1) for each in segment.repetitions(8)))),
         status=_status(segment),
+        offset=offset_of(header.part(7)),
         collected=first_text(observation, profile.collection_fields),
         reported=reported,
-        stated=reported or header.part(7),
-        stated_by_message=not reported,
+        stated=reported if is_dated else header.part(7),
+        stated_by_message=not is_dated,
     )
 
 
@@ -73,14 +80,29 @@ def _codes(repetitions: Iterable[Repetition]) -> tuple[SentCode, ...]:
 
 
 def _unit(segment: Segment, component: int) -> str:
-    """Give the unit from its component, or from the other one where that is empty."""
+    """Give the unit from its component, or from the other one where that is empty.
+
+    What cannot be a unit is a part of one that fell apart: then the field is left whole.
+    """
     repetition = _only(segment, 6)
     if repetition is None:
         return segment.whole(6)
-    first, second = repetition.component(1), repetition.component(2)
-    if _POWER_BASE.fullmatch(first) and _POWER_REST.fullmatch(second):
-        return f"{first}^{second}"
-    return repetition.component(component) or first or second
+    parts = ["", *_joined_powers(repetition), "", *[""] * component]
+    unit = parts[component] or parts[1] or parts[2]
+    is_unit = can_be_unit(unit) if unit else not any(parts)
+    return unit if is_unit or unit == _ONE else segment.whole(6)
+
+
+def _joined_powers(repetition: Repetition) -> list[str]:
+    """Give the components, with each power of ten that fell apart in one of them put together."""
+    joined: list[str] = []
+    for number in range(1, len(repetition.raw) + 1):
+        part = repetition.component(number)
+        if joined and is_power_base(joined[-1]) and _POWER_REST.fullmatch(part):
+            joined[-1] += f"^{part}"
+        else:
+            joined.append(part)
+    return joined
 
 
 def _status(segment: Segment) -> str:
@@ -101,12 +123,16 @@ def _patients(patient: Segment, header: Segment) -> tuple[SentIdentifier, ...]:
 
 
 def _identifiers(patient: Segment, field: int) -> tuple[SentIdentifier, ...]:
+    """Give the identifiers of a patient; raise `UnreadableError` when they are too many for one."""
+    repetitions = patient.repetitions(field)
+    if len(repetitions) > _MOST_IDENTIFIERS:
+        raise UnreadableError("Nobody has so many numbers.")
     identifiers = (
         SentIdentifier(
             value=each.subcomponents(1)[0],
             authority=next(filter(None, each.subcomponents(4)), ""),
             kind=each.component(5),
         )
-        for each in patient.repetitions(field)
+        for each in repetitions
     )
     return tuple(identifier for identifier in identifiers if identifier.value)

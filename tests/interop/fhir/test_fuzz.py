@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.domain.interpretation import interpret
 from app.domain.sender_profile import SenderProfile
-from app.interop.fhir.deliveries import condition
+from app.interop.fhir.conditions import condition
 from app.interop.fhir.elements import count
 from app.interop.fhir.refusals import Refusal
 from app.interop.fhir.strictness import strict_issues

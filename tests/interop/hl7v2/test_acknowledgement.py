@@ -125,7 +125,7 @@ def test_results_in_the_inbox_are_named_by_reference():
         "ERR", "", "OBX^1", "103^Table value not found^HL70357", "W", "", "", "",
         f"Waits in the inbox as {ITEM}: unknown_unit, implausible_value",
     ]  # fmt: skip
-    assert second[2:4] == ["OBX^4", "207^Application internal error^HL70357"]
+    assert second[2:4] == ["OBX^4", "205^Duplicate key identifier^HL70357"]
 
 
 def test_the_answer_stays_short():
@@ -146,6 +146,7 @@ def test_a_message_that_waits_whole_is_accepted():
     receipt = replace(STORED, filed=0, inbox=4, message_item_id=ITEM)
     _, acceptance, error = answer(samples.generic_cbc(), receipt)
     assert acceptance[1] == "AA"
+    assert error[3] == "0^Message accepted^HL70357"
     assert error[4:] == ["W", "", "", "", f"The whole message waits in the inbox as {ITEM}"]
 
 

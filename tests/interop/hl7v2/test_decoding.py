@@ -174,3 +174,77 @@ def test_names_of_charsets_are_closed():
     assert codec_of("utf-16") is None
     assert codec_of("gb_2312-80") is None
     assert codec_of("iso-8859-1") == "iso-8859-1"
+
+
+def as_utf_8(text: str, name: str = "GB 18030-2000") -> bytes:
+    """Build UTF-8 under another name, with the collection and report times behind a panel's name.
+
+    Read as GB 18030, a name of an odd number of characters takes the separator after it along.
+    """
+    order = {4: f"58410-2^CBC^LN^^{text}", 7: "20260601073000", 8: "20260602073000"}
+    return samples.message(
+        samples.msh(fields={18: name}),
+        samples.pid(),
+        samples.obr("A-1", order),
+        samples.obx(f"L1^{text}^L"),
+    )
+
+
+@pytest.mark.parametrize("name", ["GB 18030-2000", "GBK", "BIG-5"])
+@pytest.mark.parametrize(
+    "text", ["常规", "检验", "白细胞", "五分类", "血常规", "急查：μ≥5", samples.TRAPS]
+)
+def test_utf_8_under_the_name_of_a_two_byte_charset_is_read_as_what_it_is(text, name):
+    """No separator is swallowed, by which a field would be another one; the flag says so."""
+    found = delivery(as_utf_8(text, name))
+    assert (found.charset, found.flags, found.whole) == ("utf-8", ("charset_mismatch",), None)
+    assert (found.results[0].collected, found.results[0].panel.code) == (
+        "20260601073000",
+        "58410-2",
+    )
+    assert found.results[0].codes[0].text == text
+
+
+def test_the_profile_does_not_make_gb_18030_of_utf_8():
+    """A charset that is set by hand can be wrong, too, once the laboratory changes its system."""
+    found = delivery(as_utf_8("白细胞", "UNICODE UTF-8"), charset="gb18030")
+    assert (found.charset, found.flags) == ("utf-8", ("charset_mismatch",))
+    assert found.results[0].collected == "20260601073000"
+
+
+def gb_18030_that_is_utf_8() -> list[str]:
+    """List common characters that are letters of other scripts when they are read as UTF-8."""
+    found = []
+    for first in range(0xC2, 0xE0):
+        for second in range(0xA1, 0xC0):
+            text = bytes([first, second]).decode("gb2312", errors="replace")
+            if text.isalpha():
+                found.append(text)
+    return found
+
+
+def test_gb_18030_that_happens_to_be_utf_8_stays_what_it_is():
+    """Nearly a thousand common characters are valid UTF-8, of Greek, Cyrillic or Arabic letters."""
+    characters = gb_18030_that_is_utf_8()
+    assert len(characters) > 900
+    raw = samples.message(
+        samples.msh(fields={18: "GB 18030-2000"}),
+        samples.pid(name="".join(characters)),
+        samples.obr(),
+        *(samples.obx(f"L1^{character}^L") for character in characters[:900]),
+        charset="gb18030",
+    )
+    assert raw.decode("utf-8") != raw.decode("gb18030")
+    found = delivery(raw)
+    assert (found.charset, found.flags) == ("gb18030", ())
+    assert [each.codes[0].text for each in found.results] == characters[:900]
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"), [("é", None), ("naïve €", InboxReason.UNDECODABLE_TEXT)]
+)
+def test_bytes_that_could_be_either_wait_where_it_matters(text, whole):
+    """Both readings are text and neither is Chinese as such; a swallowed sign decides nothing."""
+    found = delivery(named("GB 18030-2000", text, "utf-8"))
+    assert found.whole is whole
+    assert found.charset == (None if whole else "gb18030")

@@ -105,12 +105,14 @@ def test_a_message_cut_off_anywhere_loses_nothing(raw):
         check(raw[:length], None)
 
 
+# A text that ends in the name of a segment may be one whose line end was lost: it waits.
+NAMES = ("OBX", "OBR", "PID", "SPM")
 TEXT = st.text(
     st.characters(exclude_categories=["Cc", "Cs", "Co", "Cn"], exclude_characters='|^~\\&"')
     | st.sampled_from(samples.TRAPS),
     min_size=1,
     max_size=12,
-).filter(lambda text: text.strip() == text)
+).filter(lambda text: text.strip() == text and not text.endswith(NAMES))
 
 
 @settings(max_examples=100, deadline=None)

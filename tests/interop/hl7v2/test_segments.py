@@ -77,7 +77,13 @@ def test_a_line_without_a_name_continues_the_one_before():
     assert delivery(raw).flags == ("continuation_text",)
 
 
-@pytest.mark.parametrize("line", ["PD|1||S-002", "OX|2|NM", "OBX1|NM", "obr1|2"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "PD|1||S-002", "OX|2|NM", "OBX1|NM", "obr1|2", "P1D|2||S-002", "PDI|2||S-002", "OBER2|2",
+        "SMP|1|S", "P ID|2||S-002", "|2||S-002", "患者|2", "OBX;2|NM", "OBX 2|NM", "Z|1", "zpi|1",
+    ],
+)  # fmt: skip
 def test_a_line_that_looks_like_a_mangled_segment_leaves_the_message_whole(line):
     """A patient or an order that is not seen would be taken for the one before."""
     found = delivery(samples.one_result() + line.encode() + b"\r")
@@ -86,7 +92,7 @@ def test_a_line_that_looks_like_a_mangled_segment_leaves_the_message_whole(line)
 
 def test_unknown_segments_are_passed_over():
     """Z-segments and the rest of HL7 neither hold nor group results."""
-    line = b"ZPI|1|a^b~c&d\rZLR||x\rPD1|||\rTQ1|1\r"
+    line = b"ZPI|1|a^b~c&d\rZLR||x\rPD1|||\rTQ1|1\rORC|RE\rPRT|1\rZ01|2\r"
     raw = samples.generic_cbc().replace(b"\rOBX|3", b"\r" + line + b"OBX|3")
     assert results(raw) == results(samples.generic_cbc())
     assert delivery(raw).flags == ()

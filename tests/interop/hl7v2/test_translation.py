@@ -87,7 +87,22 @@ def test_an_analyzer_is_read_where_its_feed_is_allowed():
         ("10^9/L", 1, "10^9/L"),
         ("x10^9/L", 2, "x10^9/L"),
         ("10^12/L^^", 1, "10^12/L"),
-        ("10^ten", 1, "10"),
+        ("10^ten", 1, "10^ten"),
+        ("^10^9/L", 1, "10^9/L"),
+        ("^10^9/L", 2, "10^9/L"),
+        ("^^10^9/L", 3, "10^9/L"),
+        ("^x10^9/L^99", 2, "x10^9/L"),
+        ("^10 ^ 9/L", 2, "10^9/L"),
+        ("x10^9/L^x10^6/L^99", 2, "x10^6/L"),
+        ("10*^9/L", 1, "10*^9/L"),
+        ("10^9", 1, "10^9"),
+        ("g^10^9/L^UCUM", 3, "UCUM"),
+        ("^^10^9/L", 2, "^^10^9/L"),
+        ("^10^9^/L", 2, "10^9"),
+        ("^10^/L", 2, "^10^/L"),
+        ("9/L^count", 1, "9/L^count"),
+        ("1^no unit^UCUM", 1, "1"),
+        ("%^percent^UCUM", 1, "%"),
         ('""', 1, ""),
         ('""^umol/L', 1, "umol/L"),
         ("", 1, ""),
@@ -226,13 +241,6 @@ def test_the_collection_time_comes_from_the_first_place_that_has_one(
     )
     assert result(raw).collected == collected
     assert result(raw, collection_fields=("OBX-14",)).collected == own
-
-
-def test_without_a_status_time_the_message_states_the_result():
-    """MSH-7 stands in for OBR-22, and the result says so; OBX-19 is about the analysis."""
-    raw = message(msh(), pid(), obr(fields={22: ""}), obx(fields={19: "20260601"}))
-    found = result(raw)
-    assert (found.reported, found.stated, found.stated_by_message) == ("", samples.SENT, True)
 
 
 @pytest.mark.parametrize(
