@@ -69,7 +69,7 @@ class ResultIn(BaseModel):
     collected_at: datetime
     reported_at: datetime | None = None
     accession: str
-    source: str
+    source: str = "bench"
     status: str = "final"
 
 
