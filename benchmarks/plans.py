@@ -59,7 +59,7 @@ def naive(server: Postgres) -> Iterator[Server]:
 
 def check_stored(server: Postgres, sent: int) -> None:
     """Stop unless every result that was acknowledged is in the service's table, once."""
-    query = "SELECT count(*) FROM lab_result WHERE source = 'bench'"
+    query = "SELECT count(*) FROM lab_result WHERE accession LIKE 'B-%'"
     stored = int(server.run_sql(query, "service"))
     if stored != sent:
         raise SystemExit(f"{sent} results were acknowledged, {stored} are stored")
