@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import socket
 import ssl
@@ -111,6 +112,9 @@ async def _run(
     intake = Intake(database, keyring, system_clock, settings.database_pool_size)
     listener = Listener(intake, limits_of(settings), partial(identify, local))
     host, port = await listener.open(settings.mllp_host, settings.mllp_port, tls)
+    # Objects of the start live as long as the process: keep the collector off them.
+    gc.collect()
+    gc.freeze()
     announce(f"{host}:{port}")
     await stopped.wait()
     await listener.stop(STOP_SECONDS)
