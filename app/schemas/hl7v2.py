@@ -29,6 +29,7 @@ class ForeseenReadingView(View):
     lln: Number | None
     uln: Number | None
     finding: Finding | None
+    flags: list[str] = Field(description="OBX-8 in the words of the profile; decides nothing.")
     collected_at: datetime
     reported_at: datetime | None
 

@@ -143,8 +143,8 @@ async def promote_waiting(
     candidates = [_promotion(caller, item) for item in waiting]
     filed = await file_results(session, caller.actor.study_id, candidates)
     for item, each in zip(waiting, filed, strict=True):
-        if each.outcome in (FilingOutcome.CREATED, FilingOutcome.DUPLICATE):
-            item.status = InboxStatus(_ENDS[each.outcome])
+        if each.outcome in _ENDS:
+            item.status = _ENDS[each.outcome]
             item.lab_result_id = each.id
             item.resolved_at = now
             item.resolution = PROMOTED_BY_ARRIVAL

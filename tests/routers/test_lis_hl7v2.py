@@ -203,7 +203,8 @@ async def test_a_repeated_request_is_replayed(laboratory, session):
 
 MIXED = samples.message(
     samples.msh(), samples.pid(), samples.obr(),
-    samples.obx(samples.HGB, "10.2", "g/dL", {7: "11.5-15.0"}), samples.obx("X99^Mystery^L"),
+    samples.obx(samples.HGB, "10.2", "g/dL", {7: "11.5-15.0", 8: "L~Z9"}),
+    samples.obx("X99^Mystery^L"),
 )  # fmt: skip
 TABLES = ("inbound_message", "lab_result", "inbox_item")
 
@@ -234,11 +235,24 @@ async def test_a_data_manager_tries_a_message_of_a_sender(api, laboratory, sessi
     good, bad = answer.json()["messages"][0]["results"]
     assert good["reading"] == {
         "status": "final", "value": 102, "comparator": None, "unit": "g/L", "lln": 115, "uln": 150,
-        "finding": None, "collected_at": "2026-05-31T23:30:00Z",
+        "finding": None, "flags": ["L", "Z9"], "collected_at": "2026-05-31T23:30:00Z",
         "reported_at": "2026-06-01T00:45:00Z",
     }  # fmt: skip
     assert bad["reading"] is None
     assert [await count(session, name) for name in TABLES] == [0, 0, 0]
+
+
+async def test_the_profile_says_what_a_flag_means(api, laboratory):
+    """The dry run shows flags in its words; one that it does not know stays as it came."""
+    client = api(Role.DATA_MANAGER)
+    senders = f"{BASE}/lis/senders"
+    (sender,) = (await client.get(senders)).json()["items"]
+    body = {"profile": {"flags": {"Z9": "critical"}}, "reason": "The laboratory's own flag."}
+    made = await client.post(f"{senders}/{sender['id']}/profiles", json=body)
+    assert made.status_code == 201, made.text
+    answer = await client.post(TRY, content=MIXED, headers=ER7, params={"sender": "LIS-01"})
+    good, _ = answer.json()["messages"][0]["results"]
+    assert good["reading"]["flags"] == ["L", "critical"]
 
 
 async def test_who_may_not_read_results_sees_none(api, laboratory):

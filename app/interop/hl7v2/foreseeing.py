@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.keyring import Keyring
 from app.domain.errors import Reason
 from app.domain.inbound import InboundOutcome, InboxReason
-from app.domain.interpretation import interpret
+from app.domain.interpretation import Interpretation, interpret
 from app.domain.quantities import Comparator
-from app.domain.reported_results import ReportedResult, canonical_numbers, known_analyte
+from app.domain.reported_results import canonical_numbers, known_analyte
 from app.domain.vocabulary import Finding, LabStatus
 from app.interop.hl7v2.header import read_header
 from app.interop.hl7v2.receiving import Arrival, answering, deliveries_of
@@ -32,6 +32,7 @@ class Reading:
     lln: Decimal | None
     uln: Decimal | None
     finding: Finding | None
+    flags: tuple[str, ...]
     collected_at: datetime
     reported_at: datetime | None
 
@@ -129,11 +130,15 @@ def _result(
         outcome=receipt.outcome,
         analyte=read.analyte,
         reasons=receipt.reasons,
-        reading=_reading(read.result) if shown and read.result and not read.promotes else None,
+        reading=_reading(read) if shown else None,
     )
 
 
-def _reading(result: ReportedResult) -> Reading:
+def _reading(read: Interpretation) -> Reading | None:
+    """Return what would be stored; a promotion says nothing of its own that could be shown."""
+    result = read.result
+    if result is None or read.promotes:
+        return None
     numbers = canonical_numbers(known_analyte(result.analyte), result)
     return Reading(
         status=result.status,
@@ -143,6 +148,7 @@ def _reading(result: ReportedResult) -> Reading:
         lln=numbers.lln,
         uln=numbers.uln,
         finding=result.finding,
+        flags=read.flags,
         collected_at=result.collected_at,
         reported_at=result.reported_at,
     )
