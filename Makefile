@@ -4,8 +4,9 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run demo test check lint types contracts fmt migrate openapi fuzz chaos lock clean \
-	bench bench-labs bench-panels bench-bulk bench-messages bench-storage bench-scale bench-series
+.PHONY: help run demo test check lint types contracts fmt migrate openapi promises fuzz chaos lock clean \
+	bench bench-labs bench-panels bench-bulk bench-messages bench-storage bench-scale bench-series \
+	bench-seal
 
 PYTHON ?= python3
 EXAMPLES ?= 1000
@@ -56,7 +57,11 @@ openapi: $(INSTALLED_DEV) ## Write openapi/openapi.json
 	$(BIN)/msc-icaht openapi
 
 fuzz: $(INSTALLED_DEV) ## Fuzz every operation for longer (EXAMPLES=1000)
-	MSC_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest tests/contract/test_fuzz.py
+	MSC_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest tests/promises/test_P24*
+
+promises: $(INSTALLED_DEV) ## Show each promise by its tests, and write promises.json
+	$(BIN)/pytest -n logical --maxprocesses 4 --dist worksteal tests/promises \
+		--promises promises.json
 
 chaos: $(INSTALLED_DEV) ## Kill API, listener and PostgreSQL at random for longer (SECONDS=60, SEED=)
 	MSC_CHAOS_SECONDS=$(SECONDS) MSC_CHAOS_SEED=$(SEED) MSC_PROMISE_ROUNDS=50 $(BIN)/pytest -s \
@@ -85,6 +90,9 @@ bench-scale: $(INSTALLED) ## Measure panels beside half a million results that a
 
 bench-series: $(INSTALLED) ## Measure reading fifty results beside the database's own JSON
 	$(BIN)/python -m benchmarks.series $(BENCH)
+
+bench-seal: $(INSTALLED) ## Measure operations sealed a second, and what that costs who writes
+	$(BIN)/python -m benchmarks.seal $(BENCH)
 
 lock: ## Pin the dependencies anew, with hashes; needs uv
 	$(COMPILE) --output-file requirements.lock

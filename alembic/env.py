@@ -16,10 +16,23 @@ from app.models import Base
 LOCK_TIMEOUT = "5s"
 
 
+# Beside the default schema, the one in which who subjects are is kept apart.
+SCHEMAS = (None, "vault")
+
+
+def is_ours(name: str | None, kind: str, _: object) -> bool:
+    """Tell whether the models have a say about what alembic has found."""
+    return kind != "schema" or name in SCHEMAS
+
+
 def run(connection: Connection) -> None:
     """Run all pending migrations in one transaction."""
     context.configure(
-        connection=connection, target_metadata=Base.metadata, compare_server_default=False
+        connection=connection,
+        target_metadata=Base.metadata,
+        compare_server_default=False,
+        include_schemas=True,
+        include_name=is_ours,
     )
     with context.begin_transaction():
         connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))

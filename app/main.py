@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
-from joserfc.jwk import KeySet
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from app.core.clock import Clock, system_clock
 from app.core.config import Settings
 from app.core.database import Database
+from app.core.development_issuer import DevelopmentIssuer
 from app.core.keyring import SECRET_BYTES, Keyring
+from app.core.machine_issuer import MachineIssuer
 from app.core.rate import Rates
-from app.core.security import TokenVerifier
-from app.routers import BULK_ROUTERS, ROUTERS, openapi, problems
+from app.core.tokens import TokenVerifier
+from app.routers import BULK_ROUTERS, DEVELOPMENT_ROUTERS, ROUTERS, openapi, problems
 from app.routers.middleware import Surroundings
 from app.services.lab_intake import LabIntake
+
+
+@dataclass(frozen=True, slots=True)
+class OwnIssuers:
+    """The issuers that the service is itself: of development's people, and of machines."""
+
+    development: DevelopmentIssuer | None = None
+    machines: MachineIssuer | None = None
 
 
 def create_app(
@@ -29,22 +40,17 @@ def create_app(
     verifier: TokenVerifier,
     keyring: Keyring,
     clock: Clock = system_clock,
+    own: OwnIssuers | None = None,
 ) -> FastAPI:
-    """Build the application; the caller owns the database's life outside the lifespan."""
+    """Build the application; the caller owns the database's life outside the lifespan.
 
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        # Objects of the start live as long as the process: keep the collector off them.
-        gc.collect()
-        gc.freeze()
-        gc.enable()
-        yield
-        await app.state.database.close()
-
+    Without `own` issuers it issues no tokens itself.
+    """
+    own = own or OwnIssuers()
     app = FastAPI(
         title="MSC-ICAHT",
         version="1",
-        lifespan=lifespan,
+        lifespan=_lifespan,
         docs_url="/docs",
         redoc_url=None,
         openapi_url="/openapi.json",
@@ -55,12 +61,27 @@ def create_app(
     app.state.settings = settings
     app.state.database = database
     app.state.verifier = verifier
+    app.state.development_issuer = own.development
+    app.state.machine_issuer = own.machines
     app.state.keyring = keyring
     app.state.rates = Rates()
     app.state.lab_intake = LabIntake(database)
     app.state.clock = clock
     _mount(app, settings)
     return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Work beside the requests, from the first to the last."""
+    # Objects of the start live as long as the process: keep the collector off them.
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+    fresh = asyncio.create_task(app.state.verifier.keep_fresh())
+    yield
+    fresh.cancel()
+    await app.state.database.close()
 
 
 def _mount(app: FastAPI, settings: Settings) -> None:
@@ -70,6 +91,9 @@ def _mount(app: FastAPI, settings: Settings) -> None:
         app.include_router(router, prefix=prefix, max_body_size=settings.bulk_body_limit_bytes)
     for prefix, router in ROUTERS:
         app.include_router(router, prefix=prefix)
+    if app.state.development_issuer is not None:
+        for prefix, router in DEVELOPMENT_ROUTERS:
+            app.include_router(router, prefix=prefix)
     problems.install(app)
     openapi.install(app)
     # Inside the surroundings, which turn its plain refusal into a problem document.
@@ -86,6 +110,6 @@ def openapi_document() -> dict[str, Any]:
     """Return the OpenAPI document of the application; needs no database and no environment."""
     settings = Settings.model_construct()
     unreachable = Database("postgresql://")
-    no_issuer, no_secret = TokenVerifier("", "", KeySet([])), Keyring(bytes(SECRET_BYTES))
+    no_issuer, no_secret = TokenVerifier("", []), Keyring(bytes(SECRET_BYTES))
     app = create_app(settings, unreachable, no_issuer, no_secret)
     return app.openapi()

@@ -3,39 +3,66 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TypeVar
 
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from app.core.clock import system_clock
 from app.core.config import Settings
-from app.core.database import Database
+from app.core.database import API_ROLE, SEALER_ROLE, Database
 from app.core.embedded_postgres import embedded_postgres
 from app.core.errors import OperatorError
 from app.core.migration import OLDEST_POSTGRES, newest_revision, server_version
 from app.core.migration import migrate as run_migrations
-from app.services.grants import grant_roles
+from app.core.role_passwords import set_passwords
+from app.services.console_grants import grant_roles
 from app.services.studies import Person
 
 Result = TypeVar("Result")
 
 
-def database_url(settings: Settings) -> AbstractContextManager[str]:
-    """Give the URL of the configured PostgreSQL, or of the embedded one while in the context."""
-    if settings.database_url is not None:
-        return nullcontext(settings.database_url)
-    return embedded_postgres(settings.data_dir / "postgres")
+@dataclass(frozen=True, slots=True)
+class Urls:
+    """One database as each of its users reaches it: the owner migrates, the API serves."""
+
+    owner: str
+    api: str
+    sealer: str
 
 
-async def with_database(url: str, work: Callable[[Database], Awaitable[Result]]) -> Result:
-    """Do some work on a database of a supported version.
+@contextmanager
+def database_urls(settings: Settings) -> Iterator[Urls]:
+    """Give the URLs of the configured PostgreSQL, or of the embedded one while in the context."""
+    url = settings.database_url
+    if url is not None:
+        yield Urls(
+            owner=settings.owner_database_url or url,
+            api=url,
+            sealer=settings.sealer_database_url or url,
+        )
+        return
+    with embedded_postgres(settings.data_dir / "postgres") as owner:
+        yield Urls(owner=owner, api=_as(owner, API_ROLE), sealer=_as(owner, SEALER_ROLE))
+
+
+def _as(url: str, user: str) -> str:
+    """Return the URL for another user of the same database, who needs no password there."""
+    return make_url(url).set(username=user).render_as_string(hide_password=False)
+
+
+async def with_database(
+    url: str, work: Callable[[Database], Awaitable[Result]], role: str | None = None
+) -> Result:
+    """Do some work on a database of a supported version, as whoever the URL names or in a role.
 
     Raises OperatorError when the database is too old, cannot be reached or refuses the work.
     """
     try:
-        database = Database(url, pool_size=1)
+        database = Database(url, pool_size=1, role=role)
     except ArgumentError as error:
         raise OperatorError(
             "DATABASE_URL is not a URL; write postgresql://user:password@host:5432/name."
@@ -61,13 +88,18 @@ def _said(error: Exception) -> str:
 
 
 def migrate(settings: Settings) -> str:
-    """Bring the database to the newest schema; return the revision."""
+    """Bring the database to the newest schema; return the revision.
+
+    The roles that it makes get the passwords of DATABASE_URL and SEALER_DATABASE_URL, so that the
+    service can log in.
+    """
 
     async def work(database: Database) -> None:
         await run_migrations(database.engine)
+        await set_passwords(database.engine, urls.api, urls.sealer)
 
-    with database_url(settings) as url:
-        asyncio.run(with_database(url, work))
+    with database_urls(settings) as urls:
+        asyncio.run(with_database(urls.owner, work))
     return newest_revision()
 
 
@@ -80,5 +112,5 @@ def grant(settings: Settings, study_key: str, person: Person, operator: str) -> 
             await session.commit()
         return given
 
-    with database_url(settings) as url:
-        return asyncio.run(with_database(url, work))
+    with database_urls(settings) as urls:
+        return asyncio.run(with_database(urls.owner, work))

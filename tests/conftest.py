@@ -11,18 +11,21 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from joserfc.jwk import OKPKey
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, create_async_engine
 
 from app.core.config import Settings
-from app.core.database import Database, async_url
+from app.core.database import API_ROLE, Database, async_url
+from app.core.development_issuer import DevelopmentIssuer
 from app.core.embedded_postgres import embedded_postgres
 from app.core.keyring import SECRET_BYTES, Keyring
+from app.core.machine_issuer import MachineIssuer
 from app.core.migration import migrate
-from app.core.security import DevelopmentIssuer
+from app.core.tokens import TokenVerifier
 from app.domain.vocabulary import Role
-from app.main import create_app
+from app.main import OwnIssuers, create_app
 from app.protocols import read_definition
 from app.services.development import fixture_people
 from app.services.fixture_subjects import fixture_subject
@@ -30,8 +33,15 @@ from app.services.studies import NewStudy, create_study
 
 STUDY = "NCT07212335"
 TEMPLATE, MAIN = "msc_template", "msc_main"
+# The service's own issuer for machines.
+MACHINES = MachineIssuer(
+    "https://trial.hospital.example",
+    "msc-icaht",
+    OKPKey.generate_key("Ed25519", auto_kid=True),
+)
 KEYRING = Keyring(bytes(range(SECRET_BYTES)))
 NOW = datetime(2026, 6, 1, 4, 0, tzinfo=UTC)
+TOKEN_LIFETIME = timedelta(minutes=15)
 
 
 class TestClock:
@@ -51,12 +61,20 @@ class TestClock:
         self.now += timedelta(**amount)
 
 
-class TransactionDatabase(Database):
-    """A database whose sessions all run inside one transaction, which the test rolls back."""
+_ENTER_ROLE = text("SELECT set_config('role', :role, true), set_config('app.study_ids', '', true)")
 
-    def __init__(self, connection: AsyncConnection) -> None:
+
+class TransactionDatabase(Database):
+    """A database whose sessions all run inside one transaction, which the test rolls back.
+
+    The application's sessions work in the API's role; those of a test are the owner's, who sees
+    and may do everything.
+    """
+
+    def __init__(self, connection: AsyncConnection, role: str | None = None) -> None:
         self.connection = connection
         self.engine = connection.engine
+        self.role = role
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:
@@ -67,7 +85,13 @@ class TransactionDatabase(Database):
             expire_on_commit=False,
             autoflush=False,
         )
-        async with session:
+        async with self.in_role(), session:
+            yield session
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncSession]:
+        """Open a session like any other: nobody else writes beside the one transaction."""
+        async with self.session() as session:
             yield session
 
     @asynccontextmanager
@@ -75,7 +99,19 @@ class TransactionDatabase(Database):
         """Give the driver's connection; what it begins is a savepoint of the transaction."""
         # The driver enters the transaction with the first statement.
         await self.connection.execute(text("SELECT 1"))
-        yield (await self.connection.get_raw_connection()).driver_connection
+        async with self.in_role():
+            yield (await self.connection.get_raw_connection()).driver_connection
+
+    @asynccontextmanager
+    async def in_role(self) -> AsyncIterator[None]:
+        """Work in the role, and in nobody's studies yet; go back to the one before."""
+        before = await self.connection.scalar(text("SELECT current_user"))
+        await self.connection.execute(_ENTER_ROLE, {"role": self.role or "postgres"})
+        try:
+            yield
+        finally:
+            if self.connection.in_transaction():
+                await self.connection.execute(_ENTER_ROLE, {"role": before})
 
 
 @pytest.fixture(scope="session")
@@ -111,7 +147,7 @@ async def template(server_url: str) -> str:
     """Make the database that others are cloned from: migrated, with the study loaded."""
     async with administrator(server_url) as connection:
         await connection.execute(text(f"CREATE DATABASE {TEMPLATE}"))
-    database = Database(on(server_url, TEMPLATE))
+    database = Database(on(server_url, TEMPLATE), role=None)
     await migrate(database.engine)
     async with database.session() as session:
         new = NewStudy(
@@ -133,7 +169,7 @@ async def main_database(server_url: str, template: str) -> AsyncIterator[Databas
     """The database of all tests that roll back."""
     async with administrator(server_url) as connection:
         await connection.execute(text(f"CREATE DATABASE {MAIN} TEMPLATE {template}"))
-    database = Database(on(server_url, MAIN))
+    database = Database(on(server_url, MAIN), role=None)
     yield database
     await database.close()
 
@@ -170,7 +206,15 @@ async def empty_url(server_url: str) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def committing_database(committing_url: str) -> AsyncIterator[Database]:
-    """A pool on a database of its own."""
+    """A pool on a database of its own, for tests to look into and to change: the owner's."""
+    database = Database(committing_url, pool_size=20, role=None)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def serving_database(committing_url: str) -> AsyncIterator[Database]:
+    """A pool on a database of its own, in the role in which the application works."""
     database = Database(committing_url, pool_size=20)
     yield database
     await database.close()
@@ -206,7 +250,9 @@ def clock() -> TestClock:
 
 def build_app(database: Database, issuer: DevelopmentIssuer, clock: TestClock) -> FastAPI:
     """Build the application as production does, on a test's database and clock."""
-    return create_app(Settings(), database, issuer.verifier(), KEYRING, clock)
+    verifier = TokenVerifier(MACHINES.audience, [issuer.trusted(), MACHINES.trusted()])
+    own = OwnIssuers(machines=MACHINES)
+    return create_app(Settings(), database, verifier, KEYRING, clock, own)
 
 
 @pytest.fixture
@@ -218,10 +264,31 @@ def keyring() -> Keyring:
 @pytest.fixture
 def app(database: TransactionDatabase, issuer: DevelopmentIssuer, clock: TestClock) -> FastAPI:
     """The application inside the test's transaction."""
-    return build_app(database, issuer, clock)
+    return build_app(TransactionDatabase(database.connection, API_ROLE), issuer, clock)
 
 
 Api = Callable[..., httpx.AsyncClient]
+
+
+class FreshLogin(httpx.Auth):
+    """Shows the token of somebody who has just logged in, by the clock of the test."""
+
+    def __init__(self, subject: str, issuer: DevelopmentIssuer, clock: TestClock) -> None:
+        self._subject, self._issuer, self._clock = subject, issuer, clock
+        self._issued: tuple[datetime, str] | None = None
+
+    def auth_flow(self, request: httpx.Request) -> Iterator[httpx.Request]:
+        """Authorize a request that does not say itself who is asking."""
+        if "Authorization" not in request.headers:
+            request.headers["Authorization"] = f"Bearer {self._token()}"
+        yield request
+
+    def _token(self) -> str:
+        """Return a token of now; while the clock stands, the same one."""
+        now = self._clock()
+        if self._issued is None or self._issued[0] != now:
+            self._issued = now, self._issuer.token(self._subject, now, TOKEN_LIFETIME)
+        return self._issued[1]
 
 
 def clients(app: FastAPI, issuer: DevelopmentIssuer, clock: TestClock) -> Api:
@@ -230,14 +297,11 @@ def clients(app: FastAPI, issuer: DevelopmentIssuer, clock: TestClock) -> Api:
     def api(
         role: Role | None = Role.PRINCIPAL_INVESTIGATOR, second: bool = False
     ) -> httpx.AsyncClient:
-        headers = {}
-        if role is not None:
-            token = issuer.token(fixture_subject(role, second), clock(), timedelta(days=3650))
-            headers["Authorization"] = f"Bearer {token}"
+        login = FreshLogin(fixture_subject(role, second), issuer, clock) if role else None
         return httpx.AsyncClient(
             transport=httpx.ASGITransport(app),
             base_url=f"http://test/api/v1/studies/{STUDY}",
-            headers=headers,
+            auth=login,
         )
 
     return api
@@ -250,8 +314,6 @@ def api(app: FastAPI, issuer: DevelopmentIssuer, clock: TestClock) -> Api:
 
 
 @pytest.fixture
-def committing_api(
-    committing_database: Database, issuer: DevelopmentIssuer, clock: TestClock
-) -> Api:
+def committing_api(serving_database: Database, issuer: DevelopmentIssuer, clock: TestClock) -> Api:
     """Clients of an application that really commits."""
-    return clients(build_app(committing_database, issuer, clock), issuer, clock)
+    return clients(build_app(serving_database, issuer, clock), issuer, clock)

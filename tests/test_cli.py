@@ -14,9 +14,11 @@ from pathlib import Path
 import httpx
 import pytest
 from sqlalchemy import text
+from sqlalchemy.engine import make_url
 
 from app.cli import main
 from app.core.database import Database
+from app.core.development_issuer import DevelopmentIssuer
 from app.main import openapi_document
 from tests.conftest import STUDY
 
@@ -26,7 +28,7 @@ PRODUCTION = {
     "ENVIRONMENT": "production",
     "TOKEN_ISSUER": "https://id.hospital.example",
     "TOKEN_JWKS": "keys.json",
-    "IDENTITY_KEY": "01" * 32,
+    "IDENTITY_KEY": "1f2e3d4c5b6a79880123456789abcdef" * 2,
 }
 GRANT = (
     "grant", "--study", STUDY, "--role", "administrator", "--issuer", "https://id.example",
@@ -37,8 +39,8 @@ GRANT = (
 def environment(**settings: str) -> dict[str, str]:
     """The environment of a command: this one's, without what configures the service."""
     ours = {
-        "DATABASE_URL", "DATA_DIR", "ENVIRONMENT", "HOST", "IDENTITY_KEY", "PORT", "TOKEN_ISSUER",
-        "TOKEN_JWKS",
+        "DATABASE_URL", "DATA_DIR", "ENVIRONMENT", "HOST", "IDENTITY_KEY", "OWNER_DATABASE_URL",
+        "PORT", "TOKEN_ISSUER", "TOKEN_JWKS",
     }  # fmt: skip
     return {name: value for name, value in os.environ.items() if name not in ours} | settings
 
@@ -54,6 +56,11 @@ def run(*arguments: str, **settings: str) -> subprocess.CompletedProcess:
         timeout=60,
         check=False,
     )
+
+
+def as_api(url: str) -> str:
+    """Return the URL under which the service is to work."""
+    return make_url(url).set(username="msc_icaht_api").render_as_string(hide_password=False)
 
 
 @contextmanager
@@ -91,7 +98,7 @@ def count(url: str, table: str) -> int:
     """Count the rows of a table."""
 
     async def read() -> int:
-        database = Database(url, pool_size=1)
+        database = Database(url, pool_size=1, role=None)
         async with database.engine.connect() as connection:
             found = await connection.scalar(text(f"SELECT count(*) FROM {table}"))
         await database.close()
@@ -165,16 +172,45 @@ def test_production_issues_no_token(monkeypatch, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_a_password_is_a_persons_own(tmp_path, monkeypatch, capsys):
+    """It is the issuer's of the data directory, and production has none."""
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    assert main(["password", "--role", "monitor"]) == 1
+    assert "No service was started" in capsys.readouterr().err
+    issuer = DevelopmentIssuer(tmp_path, "msc-icaht")
+    assert main(["password", "--role", "monitor"]) == 0
+    assert capsys.readouterr().out.strip() == issuer.password("monitor")
+    for name, value in (PRODUCTION | {"DATABASE_URL": "postgresql://db/name"}).items():
+        monkeypatch.setenv(name, value)
+    assert main(["password", "--role", "monitor"]) == 1
+    assert capsys.readouterr().out == ""
+
+
 def test_production_serves_with_the_keys_of_its_issuer(empty_url, tmp_path):
     """With a migrated database and a key set in a file production starts, with nobody in it."""
     keys = tmp_path / "keys.json"
     keys.write_text(json.dumps({"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "A" * 43}]}))
-    settings = PRODUCTION | {"DATABASE_URL": empty_url, "TOKEN_JWKS": str(keys)}
+    settings = PRODUCTION | {
+        "DATABASE_URL": as_api(empty_url),
+        "OWNER_DATABASE_URL": empty_url,
+        "TOKEN_JWKS": str(keys),
+    }
     run("migrate", **settings)
     with serving(**settings) as (address, welcome):
         assert "token" not in welcome
         assert httpx.get(f"{address}/readyz").status_code == 200
     assert count(empty_url, "study") == 0
+
+
+def test_production_does_not_serve_as_the_owner(empty_url, tmp_path):
+    """Who logs in as the owner of the tables could take the guards away; the reason is told."""
+    keys = tmp_path / "keys.json"
+    keys.write_text(json.dumps({"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "A" * 43}]}))
+    settings = PRODUCTION | {"DATABASE_URL": empty_url, "TOKEN_JWKS": str(keys)}
+    run("migrate", **settings)
+    ended = run("serve", **settings)
+    assert ended.returncode == 1
+    assert "let DATABASE_URL log in as msc_icaht_api" in ended.stderr
 
 
 def test_only_the_committee_has_a_second_person(capsys):

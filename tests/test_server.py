@@ -1,5 +1,7 @@
 """What keeps the service from starting is one sentence, said before anything is served."""
 
+import json
+
 import pytest
 from sqlalchemy import text
 
@@ -7,6 +9,7 @@ from app import operations, server
 from app.core.config import Environment, Settings
 from app.core.database import Database
 from app.core.errors import OperatorError
+from tests.factories.tokens import public
 
 PRODUCTION = {
     "environment": Environment.PRODUCTION,
@@ -31,9 +34,60 @@ def refused(settings: dict, words: str) -> None:
         ({"token_issuer": "https://id.example", "token_jwks": "none.json"}, "JSON Web Key Set"),
     ],
 )
-def test_an_issuer_that_cannot_be_checked_is_refused(settings, words, empty_url):
+def test_an_issuer_that_cannot_be_checked_is_refused(settings, words, empty_url, tmp_path):
     """An issuer needs its public keys, and cannot be the one that development embeds."""
-    refused({"database_url": empty_url} | settings, words)
+    refused({"database_url": empty_url, "data_dir": tmp_path} | settings, words)
+
+
+@pytest.mark.parametrize("content", [None, b"rubbish"])
+def test_a_key_for_machines_that_cannot_be_read_is_refused(content, empty_url, tmp_path):
+    """The issuer for machines is there with its key, or the service does not start."""
+    path = tmp_path / "key.pem"
+    if content is not None:
+        path.write_bytes(content)
+    settings = {"database_url": empty_url, "data_dir": tmp_path, "machine_issuer_key_file": path}
+    refused(settings, "MACHINE_ISSUER_KEY_FILE does not hold")
+
+
+def test_production_names_the_address_that_its_machines_know():
+    """Assertions name the service by it, so that those for another service are worth nothing."""
+    database = "postgresql://db/name"
+    settings = PRODUCTION | {"database_url": database, "machine_issuer_key_file": "key.pem"}
+    with pytest.raises(ValueError, match="PUBLIC_URL"):
+        Settings(**settings)
+    Settings(**settings, public_url="https://trial.hospital.example")
+    with pytest.raises(ValueError, match="public_url"):
+        Settings(**settings, public_url="https://trial.hospital.example/")
+
+
+def test_the_service_is_not_its_own_provider(tmp_path, keys_of_provider):
+    """Machines' tokens and people's come from two issuers."""
+    settings = Settings(
+        data_dir=tmp_path,
+        token_issuer="https://id.example",
+        token_jwks=str(keys_of_provider),
+        public_url="https://id.example",
+    )
+    with pytest.raises(OperatorError, match="PUBLIC_URL names this service"):
+        server.token_verifier(settings, server.own_issuers(settings))
+
+
+def test_production_has_no_issuer_of_its_own_for_people():
+    """A machine issuer only where its key is configured, one of development never."""
+    given = PRODUCTION | {"database_url": "postgresql://db/name"}
+    own = server.own_issuers(Settings(**given))
+    assert (own.development, own.machines) == (None, None)
+    careless = Settings.model_construct(**given | {"token_issuer": None})
+    with pytest.raises(OperatorError, match="never runs in production"):
+        server.own_issuers(careless)
+
+
+@pytest.fixture
+def keys_of_provider(tmp_path):
+    """A file with the public keys of a provider."""
+    path = tmp_path / "jwks.json"
+    path.write_text(json.dumps(public("ed")))
+    return path
 
 
 def test_a_database_that_does_not_answer_is_refused():
@@ -68,7 +122,7 @@ def test_an_old_postgres_is_refused(empty_url, monkeypatch):
 
 async def tables(url: str) -> int:
     """Count the tables of a database."""
-    database = Database(url, pool_size=1)
+    database = Database(url, pool_size=1, role=None)
     async with database.engine.connect() as connection:
         query = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
         found = await connection.scalar(text(query))

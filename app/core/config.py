@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from app.core.security import SIGNING_ACR
 
 
 class Environment(StrEnum):
@@ -26,7 +29,17 @@ def _key_text(value: SecretStr) -> SecretStr:
 
 
 IdentityKey = Annotated[SecretStr, AfterValidator(_key_text)]
+# Written as PATH is: one after the other, with a colon between.
+Folders = Annotated[
+    tuple[Path, ...],
+    NoDecode,
+    BeforeValidator(lambda text: text.split(os.pathsep) if isinstance(text, str) else text),
+]
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)]
+
+
+# A random key has about 30 different bytes among its 32; fewer than this were typed by somebody.
+_LEAST_BYTES = 8
 
 
 class Settings(BaseSettings):
@@ -39,11 +52,19 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535)
     data_dir: Path = Path("data")
     database_url: str | None = None
+    owner_database_url: str | None = None
+    sealer_database_url: str | None = None
     database_pool_size: int = Field(default=8, ge=1, le=100)
     token_issuer: str | None = None
     token_audience: str = "msc-icaht"  # noqa: S105 - an audience is public
     token_jwks: str | None = None
+    token_max_seconds: int = Field(default=900, ge=60, le=86_400)
+    signing_acr: str = SIGNING_ACR
+    public_url: str | None = Field(default=None, pattern=r"^https?://[^\s/]+(/[^\s/]+)*$")
+    machine_issuer_key_file: Path | None = None
     identity_key: IdentityKey | None = None
+    seal_key_file: Path | None = None
+    checkpoint_dirs: Folders = ()
     body_limit_bytes: int = Field(default=1_000_000, ge=1_000)
     bulk_body_limit_bytes: int = Field(default=10_000_000, ge=1_000)
     mllp_host: str = "127.0.0.1"
@@ -66,10 +87,29 @@ class Settings(BaseSettings):
                 "TOKEN_JWKS": self.token_jwks,
                 "IDENTITY_KEY": self.identity_key,
             }
+            if self.machine_issuer_key_file is not None:
+                needed["PUBLIC_URL"] = self.public_url
             missing = [name for name, value in needed.items() if not value]
             if missing:
                 raise ValueError(f"production needs {', '.join(missing)}; set them and start again")
         return self
+
+    @property
+    def in_production(self) -> bool:
+        """Tell whether the conveniences of development are refused."""
+        return self.environment is Environment.PRODUCTION
+
+    def shortcomings(self) -> list[str]:
+        """List, one sentence each, what production must not run with."""
+        reasons = []
+        if self.in_production and self.embeds_issuer:
+            reasons.append(
+                "Tokens of the development issuer are taken in production; set TOKEN_ISSUER."
+            )
+        key = self.identity_key.get_secret_value() if self.identity_key else ""
+        if self.in_production and len(set(bytes.fromhex(key))) < _LEAST_BYTES:
+            reasons.append("IDENTITY_KEY is no random key; make one with openssl rand -hex 32.")
+        return reasons
 
     @property
     def embeds_issuer(self) -> bool:

@@ -27,6 +27,8 @@ SERVER_SETTINGS = {
     "idle_in_transaction_session_timeout": "10000",
 }
 POOL_TIMEOUT_SECONDS = 2
+# What the service works as, whoever it logged in as; see migration 0006.
+API_ROLE, SEALER_ROLE = "msc_icaht_api", "msc_icaht_sealer"
 DIRECT_POOL_SIZE = 4
 
 
@@ -39,9 +41,14 @@ def async_url(database_url: str) -> URL:
 
 
 class Database:
-    """Owns the engine; hands out sessions that roll back unless committed."""
+    """Owns the engine; hands out sessions that roll back unless committed.
 
-    def __init__(self, database_url: str, pool_size: int = 8) -> None:
+    Each connection works in a database role from its start on: the API's unless another is named,
+    or with None whatever the login is, as the owner needs to migrate.
+    """
+
+    def __init__(self, database_url: str, pool_size: int = 8, role: str | None = API_ROLE) -> None:
+        settings = SERVER_SETTINGS | ({"role": role} if role else {})
         self.engine: AsyncEngine = create_async_engine(
             async_url(database_url),
             pool_size=pool_size,
@@ -51,10 +58,11 @@ class Database:
             hide_parameters=True,
             json_serializer=to_json,
             json_deserializer=from_json,
-            connect_args={"server_settings": SERVER_SETTINGS, "timeout": POOL_TIMEOUT_SECONDS},
+            connect_args={"server_settings": settings, "timeout": POOL_TIMEOUT_SECONDS},
         )
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
         self._driver_url = make_url(database_url).set(drivername="postgresql")
+        self._server_settings = settings
         self._direct: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
 
@@ -62,6 +70,18 @@ class Database:
     async def session(self) -> AsyncIterator[AsyncSession]:
         """Open a session; leaving without `commit` rolls everything back."""
         async with self._sessions() as session:
+            yield session
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncSession]:
+        """Open a session that only reads, and sees one moment from its first statement on."""
+        async with self._sessions() as session:
+            await session.connection(
+                execution_options={
+                    "isolation_level": "REPEATABLE READ",
+                    "postgresql_readonly": True,
+                }
+            )
             yield session
 
     @asynccontextmanager
@@ -77,7 +97,7 @@ class Database:
                     min_size=1,
                     max_size=DIRECT_POOL_SIZE,
                     timeout=POOL_TIMEOUT_SECONDS,
-                    server_settings=SERVER_SETTINGS,
+                    server_settings=self._server_settings,
                     reset=_leave_as_it_is,
                 )
         async with self._direct.acquire(timeout=POOL_TIMEOUT_SECONDS) as connection:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 REGISTRY = CollectorRegistry()
 REQUESTS = Counter(
@@ -10,6 +10,12 @@ REQUESTS = Counter(
 )
 DURATION = Histogram(
     "msc_icaht_request_seconds", "Time to answer.", ["method", "route"], registry=REGISTRY
+)
+
+SEAL_LAG = Gauge(
+    "msc_icaht_seal_lag_seconds",
+    "Age of the oldest operation without a seal; NaN while the database does not answer.",
+    registry=REGISTRY,
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from types import TracebackType
 from typing import Any
 
@@ -86,13 +86,24 @@ class Api:
     ) -> httpx.Response:
         who = (role, second)
         if who not in self._clients:
-            headers = {"Authorization": f"Bearer {self._token_for(role, second)}"}
-            self._clients[who] = httpx.Client(headers=headers, timeout=30)
+            login = _FreshLogin(lambda: self._token_for(role, second))
+            self._clients[who] = httpx.Client(auth=login, timeout=30)
         self.requests += 1
         answer = self._clients[who].request(method, self._base + path, **options)
         if answer.is_error:
             raise Refused(answer.status_code, answer.json())
         return answer
+
+
+class _FreshLogin(httpx.Auth):
+    """Shows a new token with every request, as signing needs a login of the last minutes."""
+
+    def __init__(self, issue: Callable[[], str]) -> None:
+        self._issue = issue
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.headers["Authorization"] = f"Bearer {self._issue()}"
+        yield request
 
 
 class Progress:

@@ -15,6 +15,7 @@ class Door(StrEnum):
     MLLP = "mllp"
     FHIR = "fhir"
     CSV = "csv"
+    JSON = "json"
 
 
 class InboundOutcome(StrEnum):
@@ -101,7 +102,7 @@ SENTENCES: Mapping[InboxReason, str] = {
     InboxReason.SPECIMEN_REUSED: "The accession number is here with another collection time.",
     InboxReason.NOTHING_TO_PROMOTE: "The preliminary result has not come; this follows it.",
     InboxReason.NOT_OBSERVABLE: "The collection lies where the subject could not be observed.",
-    InboxReason.CASEBOOK_LOCKED: "The subject's casebook is locked; unlock it, then try again.",
+    InboxReason.CASEBOOK_LOCKED: "The subject's casebook is closed; open it, then try again.",
     InboxReason.REREAD_DIFFERS: "Read again, the message holds another result here; look at it.",
 }
 

@@ -67,6 +67,7 @@ class RecordingOutcome(StrEnum):
     CREATED = "created"
     DUPLICATE = "duplicate"
     REFUSED = "refused"
+    INBOX = "inbox"  # too late for the subject's casebook; a person releases it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

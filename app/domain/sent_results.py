@@ -8,6 +8,7 @@ text means that the sender said nothing.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -73,20 +74,59 @@ def storable(sent: SentResult) -> SentResult:
 
 
 def _storable(value: Any) -> Any:
+    return _each(lambda text: _UNSTORABLE.sub("\ufffd", text), value)
+
+
+def _each(change: Callable[[str], str], value: Any) -> Any:
+    """Change every text in a field of a result, however it is nested."""
     if isinstance(value, str):
-        return _UNSTORABLE.sub("\ufffd", value)
+        return change(value)
     if isinstance(value, tuple):
-        return tuple(_storable(each) for each in value)
+        return tuple(_each(change, each) for each in value)
     if isinstance(value, (SentIdentifier, SentCode)):
-        parts = {field.name: _storable(getattr(value, field.name)) for field in fields(value)}
+        parts = {field.name: _each(change, getattr(value, field.name)) for field in fields(value)}
         return replace(value, **parts)
     return value
 
 
+# A shorter number stands inside others by chance.
+_LEAST_CONTAINED = 6
+
+
+def names_somebody(text: str, identity: Collection[str]) -> bool:
+    """Tell whether a text is one of the patient's identifiers, or holds a long one of them."""
+    text = text.strip()
+    return any(
+        each == text or (len(each) >= _LEAST_CONTAINED and each in text)
+        for each in (own.strip() for own in identity)
+        if each
+    )
+
+
+def identity_of(sent: SentResult) -> frozenset[str]:
+    """Return the identifiers of a result's patient."""
+    return frozenset(each.value for each in sent.patients)
+
+
 def without_identity(sent: SentResult) -> SentResult:
-    """Return a result whose accession is not the patient's own number, put there by mistake.
+    """Return a result whose accession does not tell the patient's own number, put there by mistake.
 
     It names no specimen, and the trial's tables hold no number of a patient.
     """
-    own = {each.value.strip() for each in sent.patients}
-    return replace(sent, accession="") if sent.accession.strip() in own else sent
+    return (
+        replace(sent, accession="") if names_somebody(sent.accession, identity_of(sent)) else sent
+    )
+
+
+def withheld(sent: SentResult) -> SentResult:
+    """Return the sender's words for the open, each empty if it names the patient.
+
+    What a result means is read from its own words before; the message keeps them, sealed.
+    """
+    identity = identity_of(sent)
+
+    def said(text: str) -> str:
+        return "" if names_somebody(text, identity) else text
+
+    others = [field.name for field in fields(sent) if field.name != "patients"]
+    return replace(sent, **{name: _each(said, getattr(sent, name)) for name in others})

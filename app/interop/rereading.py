@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,7 +15,7 @@ from app.core.keyring import Keyring
 from app.core.serialization import from_json
 from app.domain.inbound import Door, InboxKind, InboxReason
 from app.domain.sender_profile import SenderProfile
-from app.domain.sent_results import SentIdentifier, SentResult
+from app.domain.sent_results import SentIdentifier, SentResult, withheld
 from app.interop.fhir.deliveries import delivery as fhir_delivery
 from app.interop.fhir.deliveries import is_expected as is_expected_submission
 from app.interop.fhir.refusals import Refusal
@@ -22,10 +23,12 @@ from app.interop.fhir.submissions import Submission, read_submission
 from app.interop.hl7v2.decoding import decode
 from app.interop.hl7v2.reading import read as read_hl7v2
 from app.interop.hl7v2.receiving import is_expected
+from app.interop.lab_csv import read_rows
 from app.services.access import Actor, Area, Right, allows
 from app.services.inbound import Delivery
 from app.services.inbox import InboxEntry, OpenedMessage, open_message, read_item
 from app.services.inbox_reprocessing import result_at
+from app.services.lab_upload_rows import UploadRow
 from app.services.senders import CallingSender, present_profile
 
 _ER7 = (Door.HL7V2, Door.MLLP)
@@ -52,6 +55,11 @@ class OpenedItem:
     patients: Sequence[SentIdentifier] | None = field(repr=False)
     message: SentMessage
 
+    @property
+    def names_somebody(self) -> bool:
+        """Tell whether it shows who the patient is, which the caller has to keep."""
+        return bool(self.patients) or self.message.text is not None
+
     def __getattr__(self, name: str) -> Any:
         """Show what the list shows of the item, too."""
         return getattr(self.entry, name)
@@ -74,6 +82,12 @@ def is_of_sender(message: OpenedMessage, caller: CallingSender) -> bool:
     if message.door not in _ER7:
         return True
     return is_expected(message.raw, caller, message.charset)
+
+
+def read_upload(message: OpenedMessage, time_zone: str) -> Sequence[UploadRow]:
+    """Read a stored file again; it could be read when it came."""
+    assert message.charset is not None, "a file was declared in some charset"
+    return read_rows(message.raw, message.charset, ZoneInfo(time_zone))
 
 
 def text_of(message: OpenedMessage, profile: SenderProfile) -> str:
@@ -99,7 +113,7 @@ async def read_opened(
     knows = allows(actor.role, Area.IDENTITY, Right.READ)
     return OpenedItem(
         entry=entry,
-        sent=sent,
+        sent=sent if sent is None or knows else withheld(sent),
         patients=sent.patients if sent and knows else None,
         message=SentMessage(entry.message, text_of(message, profile) if whole and knows else None),
     )
@@ -141,5 +155,7 @@ _READERS: Mapping[Door, Callable[[OpenedMessage, SenderProfile], Delivery]] = {
     Door.HL7V2: _read_hl7v2,
     Door.MLLP: _read_hl7v2,
     Door.FHIR: _read_fhir,
-    Door.CSV: _unreadable,  # a file is stored whole or not at all, so none waits here
+    # What came so names its subjects and waits for their casebooks only; see late_release.
+    Door.CSV: _unreadable,
+    Door.JSON: _unreadable,
 }

@@ -23,7 +23,7 @@ from app.core.ids import new_id
 from app.mllp.connection import Limits
 from app.mllp.intake import Identify, Intake
 from app.mllp.listener import Listener
-from app.operations import database_url, with_database
+from app.operations import database_urls, with_database
 from app.server import identity_keyring, prepare
 from app.services.senders import CallingSender, sender_of_certificate, sender_of_code
 
@@ -40,9 +40,9 @@ def listen(settings: Settings, local: Local | None, announce: Callable[[str], No
     """
     tls = tls_context(settings)
     _check_identity(settings, local, tls)
-    with database_url(settings) as url:
-        asyncio.run(with_database(url, partial(_ready, settings, local)))
-        uvloop.run(_run(settings, url, tls, local, announce))
+    with database_urls(settings) as urls:
+        asyncio.run(with_database(urls.owner, partial(_ready, settings, local)))
+        uvloop.run(_run(settings, urls.api, tls, local, announce))
 
 
 def tls_context(settings: Settings) -> ssl.SSLContext | None:

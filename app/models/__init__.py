@@ -1,53 +1,103 @@
 """SQLAlchemy tables, one module per noun."""
 
 from app.models.adverse_event import AdverseEvent, DltAdjudication
-from app.models.audit import Change, IdempotencyRecord, Operation, Principal, RoleGrant
+from app.models.audit import (
+    Change,
+    GrantConfirmation,
+    GrantEnd,
+    IdempotencyRecord,
+    Operation,
+    Principal,
+    RoleGrant,
+)
 from app.models.base import Base, Fact, Record, StudyRecord
 from app.models.care import Assessment, ConcomitantMedication, Transfusion
+from app.models.casebook import OF_CASEBOOK, Casebook, UnlockRequest, UnlockVerdict
+from app.models.data_cut import DataCut
 from app.models.escalation import DecisionVerdict, EscalationDecision
-from app.models.identity import SubjectIdentifier
+from app.models.identity import Person, Secret, SecretKind, SubjectIdentifier, VaultAccess
 from app.models.inbound import InboundMessage, InboxItem
 from app.models.infusion import Infusion
 from app.models.lab import LabResult
+from app.models.machine import ClientAssertion, MachineClient
 from app.models.product import ProductBag, ProductLot
+from app.models.redaction import Redaction, RedactionRequest
+from app.models.seal import (
+    SEAL,
+    SealCheckpoint,
+    SealCommitment,
+    SealEntry,
+    SealLeaf,
+    SealNode,
+    SealRollback,
+    SealShape,
+    SealState,
+)
 from app.models.sender import Sender, SenderKey, SenderProfileVersion
+from app.models.signature import SecurityEvent, Signature
 from app.models.study import ProtocolActivation, ProtocolVersion, Site, Study
 from app.models.subject import Attestation, Cohort, Disposition, Enrolment, Subject
 
 __all__ = [
+    "OF_CASEBOOK",
+    "SEAL",
     "AdverseEvent",
     "Assessment",
     "Attestation",
     "Base",
+    "Casebook",
     "Change",
+    "ClientAssertion",
     "Cohort",
     "ConcomitantMedication",
+    "DataCut",
     "DecisionVerdict",
     "Disposition",
     "DltAdjudication",
     "Enrolment",
     "EscalationDecision",
     "Fact",
+    "GrantConfirmation",
+    "GrantEnd",
     "IdempotencyRecord",
     "InboundMessage",
     "InboxItem",
     "Infusion",
     "LabResult",
+    "MachineClient",
     "Operation",
+    "Person",
     "Principal",
     "ProductBag",
     "ProductLot",
     "ProtocolActivation",
     "ProtocolVersion",
     "Record",
+    "Redaction",
+    "RedactionRequest",
     "RoleGrant",
+    "SealCheckpoint",
+    "SealCommitment",
+    "SealEntry",
+    "SealLeaf",
+    "SealNode",
+    "SealRollback",
+    "SealShape",
+    "SealState",
+    "Secret",
+    "SecretKind",
+    "SecurityEvent",
     "Sender",
     "SenderKey",
     "SenderProfileVersion",
+    "Signature",
     "Site",
     "Study",
     "StudyRecord",
     "Subject",
     "SubjectIdentifier",
     "Transfusion",
+    "UnlockRequest",
+    "UnlockVerdict",
+    "VaultAccess",
 ]

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Enum,
     FetchedValue,
     ForeignKeyConstraint,
+    Index,
     Integer,
     MetaData,
     Numeric,
@@ -40,8 +41,12 @@ MEASURED = Numeric(24, 9)
 
 
 class Base(DeclarativeBase):
-    """Declarative base; measured values are NUMERIC, instants carry a zone, text is TEXT."""
+    """Declarative base; measured values are NUMERIC, instants carry a zone, text is TEXT.
 
+    Rows are kept for good, and a trigger refuses to remove them, unless a table says otherwise.
+    """
+
+    is_kept: ClassVar[bool] = True
     metadata = MetaData(naming_convention=NAMES)
     type_annotation_map: ClassVar[dict[Any, Any]] = {
         str: Text(),
@@ -79,6 +84,16 @@ def scoped(**references: str) -> tuple[ForeignKeyConstraint, ...]:
             )
         )
     return tuple(keys)
+
+
+def in_time(column: str) -> Index:
+    """Return a small index on a column whose values come in the order of time."""
+    return Index(
+        None,
+        column,
+        postgresql_using="brin",
+        postgresql_with={"pages_per_range": 32, "autosummarize": True},
+    )
 
 
 class StudyRecord(Base):

@@ -2,9 +2,32 @@
 
 from __future__ import annotations
 
+from app.domain.casebook import CasebookState, closed
 from app.domain.errors import DomainError, ErrorKind, conflict, invalid
 
 _CONFLICTS = {
+    "uq_casebook_study_id_subject_id": (
+        "casebook_frozen_meanwhile",
+        "Somebody froze this casebook meanwhile; read it again.",
+    ),
+    "uq_unlock_verdict_study_id_request_id": (
+        "unlock_answered",
+        "Somebody answered this request meanwhile; read the casebook again.",
+    ),
+    "ck_unlock_verdict_two_persons": (
+        "unlock_two_persons",
+        "An unlock is approved by another person of the other role.",
+    ),
+    "casebook_step": (
+        "casebook_state",
+        "The casebook cannot go there from where it stands; read it again.",
+    ),
+    "uq_site_study_id_code": ("site_exists", "The study has a site of this code already."),
+    "uq_grant_confirmation_study_id_grant_id": (
+        "nothing_to_confirm",
+        "This grant does not wait for a confirmation.",
+    ),
+    "uq_grant_end_study_id_grant_id": ("grant_ended", "This grant has ended already."),
     "uq_study_key": ("study_exists", "A study with this key exists already."),
     "uq_subject_study_id_number": ("number_taken", "This subject number is taken; try again."),
     "uq_enrolment_study_id_subject_id": ("already_enrolled", "The subject is enrolled already."),
@@ -76,6 +99,11 @@ _INVALID = {
     ),
 }
 
+# The database names the state in which a casebook refused a change.
+_CLOSED = {
+    "casebook_frozen": closed(CasebookState.FROZEN),
+    "casebook_locked": closed(CasebookState.LOCKED),
+}
 
 _BY_STATE = {
     "23505": conflict("duplicate", "This record exists already."),
@@ -96,6 +124,8 @@ def explain(constraint: str | None, sqlstate: str | None) -> DomainError | None:
     """Return the domain error of a constraint by name, or a general one by its class."""
     if constraint in _CONFLICTS:
         return conflict(*_CONFLICTS[constraint])
+    if constraint in _CLOSED:
+        return _CLOSED[constraint]
     if constraint in _INVALID:
         return invalid(*_INVALID[constraint])
     return _BY_STATE.get(sqlstate or "")

@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, Index, LargeBinary, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.domain.inbound import Door, InboxKind, InboxStatus
-from app.models.base import Fact, Record, choice, scoped
+from app.models.base import Fact, Record, choice, in_time, scoped
 
 
 class InboundMessage(Fact):
@@ -23,6 +23,7 @@ class InboundMessage(Fact):
     __tablename__ = "inbound_message"
     __table_args__ = (
         *scoped(sender_id="sender"),
+        in_time("operation_id"),
         Index(None, "study_id", "sender_id", "control_id"),
         Index(None, "study_id", "sender_id", "received_at"),
         Index(None, "study_id", "digest"),

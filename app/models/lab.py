@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.domain.quantities import Comparator
 from app.domain.vocabulary import Finding, LabStatus, TimePrecision
-from app.models.base import Fact, choice, scoped
+from app.models.base import Fact, choice, in_time, scoped
 
 
 class LabResult(Fact):
@@ -38,6 +38,7 @@ class LabResult(Fact):
         ),
         Index(None, "study_id", "subject_id", "analyte", "collected_at"),
         Index(None, "study_id", "source", "specimen"),
+        in_time("operation_id"),
         Index(None, "study_id", "message_id", postgresql_where=text("message_id IS NOT NULL")),
         CheckConstraint(
             "status IN ('cancelled', 'entered_in_error') OR value IS NOT NULL"

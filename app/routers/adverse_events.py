@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
+from app.domain.signing import Meaning
 from app.routers.answers import ExactJSON, tag
 from app.routers.dependencies import (
     At,
@@ -19,20 +20,26 @@ from app.routers.dependencies import (
     permit,
 )
 from app.routers.route import TrialRoute
+from app.routers.signing import SIGNING_ANSWERS, Signer
 from app.schemas.adverse_events import (
     AdverseEventChange,
     AdverseEventCreate,
     AdverseEventView,
     EventCandidateView,
 )
-from app.schemas.dlt_adjudications import AdjudicationCreate, AdjudicationView
+from app.schemas.dlt_adjudications import (
+    AdjudicationCreate,
+    AdjudicationView,
+    SignedAdjudicationView,
+)
 from app.schemas.lists import Listing
 from app.schemas.types import Name
 from app.services import adverse_event_candidates, adverse_events, dlt_adjudications
 from app.services.access import Actor, Area, Right
 from app.services.adverse_event_conclusions import AdverseEventWithConclusions
 from app.services.adverse_events import EventFilter
-from app.services.dlt_adjudications import SignedAdjudication
+from app.services.signatures import Signed
+from app.services.signed_records import SignatureWish, sign_made
 
 router = APIRouter(
     prefix="/studies/{study}/adverse-events", route_class=TrialRoute, tags=["safety"]
@@ -138,10 +145,18 @@ async def list_dlt_adjudications(
     "/{event_id}/dlt-adjudications",
     status_code=201,
     summary="Sign whether an event is dose-limiting",
-    response_model=AdjudicationView,
+    response_model=SignedAdjudicationView,
+    responses=SIGNING_ANSWERS,
 )
 async def adjudicate_dlt(
-    session: Session, actor: Adjudicator, now: Now, event_id: UUID, body: AdjudicationCreate
-) -> SignedAdjudication:
+    session: Session,
+    actor: Adjudicator,
+    signer: Signer,
+    now: Now,
+    event_id: UUID,
+    body: AdjudicationCreate,
+) -> Signed:
     """Answer yes or no for the version of the event that was judged, with the rationale."""
-    return await dlt_adjudications.adjudicate(session, actor, event_id, body, now)
+    made = await dlt_adjudications.adjudicate(session, actor, event_id, body, now)
+    wish = SignatureWish("dlt_adjudication", made.id, Meaning.RESPONSIBLE)
+    return await sign_made(session, actor, signer, made, wish)

@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
+from app.domain.signing import Meaning
 from app.domain.vocabulary import AssessmentKind
 from app.models import Assessment
 from app.routers.answers import tag
@@ -21,11 +22,19 @@ from app.routers.dependencies import (
     permit,
 )
 from app.routers.route import TrialRoute
-from app.schemas.assessments import AssessmentChange, AssessmentCreate, AssessmentView
+from app.routers.signing import SIGNING_ANSWERS, Prove, Prover
+from app.schemas.assessments import (
+    AssessmentChange,
+    AssessmentCreate,
+    AssessmentView,
+    SignedAssessmentView,
+)
 from app.schemas.lists import Listing
 from app.services import assessments, care
-from app.services.access import Actor, Area, Right
+from app.services.access import Actor, Area, Right, allows
 from app.services.care import CareChange, OnDay
+from app.services.signatures import Signed
+from app.services.signed_records import SignatureWish, sign_made
 
 router = APIRouter(
     prefix="/studies/{study}/assessments", route_class=TrialRoute, tags=["assessments"]
@@ -49,14 +58,28 @@ async def list_assessments(
     return Listing[AssessmentView].model_validate(found)
 
 
-@router.post("", status_code=201, summary="Record an assessment", response_model=AssessmentView)
+@router.post(
+    "",
+    status_code=201,
+    summary="Record an assessment",
+    response_model=SignedAssessmentView | AssessmentView,
+    responses=SIGNING_ANSWERS,
+)
 async def create_assessment(
-    session: Session, actor: Recorder, now: Now, body: AssessmentCreate, response: Response
-) -> OnDay:
-    """Record an assessment; its content has to fit its kind."""
+    session: Session,
+    actor: Recorder,
+    prove: Prover,
+    now: Now,
+    body: AssessmentCreate,
+    response: Response,
+) -> OnDay | Signed:
+    """Record an assessment; its content has to fit its kind.
+
+    An investigator signs an opinion on the response; anybody else's is a proposal.
+    """
     made = await assessments.create_assessment(session, actor, body.model_dump(), now)
     tag(response, made)
-    return made
+    return await _sign_opinion(session, actor, prove, made)
 
 
 @router.get("/{assessment_id}", summary="Read an assessment", response_model=AssessmentView)
@@ -70,20 +93,38 @@ async def read_assessment(
 
 
 @router.patch(
-    "/{assessment_id}", summary="Change or retract an assessment", response_model=AssessmentView
+    "/{assessment_id}",
+    summary="Change or retract an assessment",
+    response_model=SignedAssessmentView | AssessmentView,
+    responses=SIGNING_ANSWERS,
 )
 async def change_assessment(
     session: Session,
     actor: Changer,
+    prove: Prover,
     assessment_id: UUID,
     version: ExpectedVersion,
     now: Now,
     body: AssessmentChange,
     response: Response,
-) -> OnDay:
-    """Change the fields that are given; needs If-Match and a reason."""
+) -> OnDay | Signed:
+    """Change the fields that are given; needs If-Match and a reason.
+
+    An earlier signature on it is void from then on; an investigator signs the changed opinion anew.
+    """
     values = body.model_dump(exclude_unset=True, exclude={"reason"})
     change = CareChange(assessment_id, version, values)
     changed = await assessments.change_assessment(session, actor, change, now)
     tag(response, changed)
-    return changed
+    return await _sign_opinion(session, actor, prove, changed)
+
+
+async def _sign_opinion(
+    session: Session, actor: Actor, prove: Prove, made: OnDay
+) -> OnDay | Signed:
+    """Put the signature on an opinion on the response whose author may sign it."""
+    opinion = made.kind is AssessmentKind.RESPONSE_OPINION
+    if not (opinion and allows(actor.role, Area.RESPONSE, Right.SIGN)):
+        return made
+    wish = SignatureWish("assessment", made.id, Meaning.AUTHORED)
+    return await sign_made(session, actor, await prove(), made, wish)

@@ -25,6 +25,8 @@ from app.services.idempotency import RequestKey, claim
 from app.services.paging import MAX_LIMIT, PageRequest
 
 _WRITING = ("POST", "PUT", "PATCH", "DELETE")
+# A change (PATCH) cannot happen twice as it is: it names the version that it starts from.
+_KEYED = ("POST", "PUT")
 _VERSION_TAG = re.compile(r'"v(\d{1,9})"', re.ASCII)
 BEARER = HTTPBearer(auto_error=False, description="An access token of the configured issuer.")
 
@@ -59,7 +61,7 @@ IdempotencyKey = Annotated[
     Header(
         min_length=1,
         max_length=200,
-        description="Repeat a POST with the same key and body to get the same answer.",
+        description="Repeat a POST or PUT with the same key and body to get the same answer.",
     ),
 ]
 
@@ -67,7 +69,7 @@ IdempotencyKey = Annotated[
 async def claim_key(
     request: Request, session: Session, caller: Caller, idempotency_key: IdempotencyKey = None
 ) -> None:
-    """Claim the Idempotency-Key of a POST, or replay the answer it already got."""
+    """Claim the Idempotency-Key of a POST or PUT, or replay the answer it already got."""
     await _claim_for(request, session, owner_of(caller), idempotency_key)
 
 
@@ -75,7 +77,7 @@ async def _claim_for(
     request: Request, session: AsyncSession, owner: str, idempotency_key: str | None
 ) -> None:
     """Claim a key among those of an owner."""
-    if idempotency_key is None or request.method != "POST":
+    if idempotency_key is None or request.method not in _KEYED:
         return
     key = await request_key(request, owner, idempotency_key)
     answer = await claim(session, key)
@@ -92,15 +94,16 @@ def owner_of(identity: Identity) -> str:
 async def request_key(request: Request, owner: str, idempotency_key: str) -> RequestKey:
     """Return a request's key among those of an owner, for a body of any media type.
 
-    What was asked is kept as a keyed hash: a plain one would give away short bodies, such as a
-    patient's number.
+    The key and what was asked are kept as keyed hashes: a client may have put a patient's number
+    into the one, and a plain hash would give away short bodies.
     """
     body = hashlib.sha256(await request.body()).hexdigest()
     asked: bytes = request.app.state.keyring.token("request", request.url.query, body)
     return RequestKey(
         scope=hashlib.sha256(f"{owner}\n{request.url.path}".encode()).hexdigest(),
-        key=idempotency_key,
+        key=request.app.state.keyring.token("idempotency key", idempotency_key).hex(),
         fingerprint=asked.hex(),
+        keyring=request.app.state.keyring,
     )
 
 
@@ -118,7 +121,9 @@ def permit(area: Area, right: Right) -> Callable[..., Coroutine[Any, Any, Actor]
         study: Annotated[str, Path(description="Key of the study.", examples=["NCT07212335"])],
     ) -> Actor:
         wish = Wish(area, right, request.scope["request_id"])
-        return await authorize(session, (caller.issuer, caller.subject), study, wish, now)
+        actor = await authorize(session, (caller.issuer, caller.subject), study, wish, now)
+        request.state.actor = actor
+        return actor
 
     async def permitted_to_write(
         request: Request,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Path, Request
@@ -42,6 +42,7 @@ from app.routers.fhir_route import (
     read_media_type,
 )
 from app.routers.lis_dependencies import CallingSystem
+from app.routers.scopes import check_entries
 from app.services.senders import CallingSender
 
 router = APIRouter(
@@ -195,7 +196,16 @@ async def _submission(request: Request, caller: CallingSender, wanted: str) -> S
     document = await request.json()
     if not isinstance(document, dict) or kind(document) != wanted:
         raise Refusal(Issue("structure", f"Send a resource of type {wanted} here."))
+    if wanted == BUNDLE:
+        check_entries(getattr(request.state, "identity", None), _resources(document))
     return read_submission(document, caller.actor.study_key)
+
+
+def _resources(bundle: dict[str, Any]) -> list[Any]:
+    """List the resources of a bundle, whatever else is in it; it is judged afterwards."""
+    entries = bundle.get("entry")
+    found = entries if isinstance(entries, list) else []
+    return [entry.get("resource") for entry in found if isinstance(entry, dict)]
 
 
 def _door(request: Request, session: Session, caller: CallingSender, now: Now) -> Door:

@@ -6,10 +6,11 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from app.core.telemetry import exposition
+from app.core.telemetry import SEAL_LAG, exposition
 from app.routers.dependencies import BEARER
 from app.routers.route import TrialRoute
 from app.services.readiness import shortcomings
+from app.services.seal_state import observed_lag
 
 router = APIRouter(tags=["operations"])
 guarded = APIRouter(tags=["operations"], route_class=TrialRoute)
@@ -42,7 +43,12 @@ async def livez() -> Liveness:
 )
 async def readyz(request: Request) -> Response:
     """Answer 503 with reasons while the database or a guarantee is missing."""
-    reasons = await shortcomings(request.app.state.database)
+    state = request.app.state
+    settings = state.settings
+    reasons = [
+        *settings.shortcomings(),
+        *await shortcomings(state.database, settings.in_production),
+    ]
     body = {"status": "not_ready" if reasons else "ready", "reasons": reasons}
     return JSONResponse(body, status_code=503 if reasons else 200)
 
@@ -53,6 +59,7 @@ async def readyz(request: Request) -> Response:
     response_class=PlainTextResponse,
     dependencies=[Depends(BEARER)],
 )
-async def metrics() -> Response:
+async def metrics(request: Request) -> Response:
     """Return counters and histograms in the Prometheus text format; needs any valid token."""
+    SEAL_LAG.set(await observed_lag(request.app.state.database))
     return Response(exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")

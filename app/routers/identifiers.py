@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from app.core.keyring import Keyring
 from app.models import SubjectIdentifier
 from app.routers.answers import tag
 from app.routers.dependencies import ExpectedVersion, Paging, Session, permit
+from app.routers.disclosures import Keys, permit_to_see
 from app.routers.route import TrialRoute
 from app.schemas.identifiers import (
     IdentifierCreate,
@@ -29,18 +29,9 @@ router = APIRouter(
     route_class=TrialRoute,
     tags=["identifiers"],
 )
-Reader = Annotated[Actor, Depends(permit(Area.IDENTITY, Right.READ))]
+Reader = Annotated[Actor, Depends(permit_to_see(Area.IDENTITY))]
 Recorder = Annotated[Actor, Depends(permit(Area.IDENTITY, Right.CREATE))]
 Changer = Annotated[Actor, Depends(permit(Area.IDENTITY, Right.UPDATE))]
-
-
-async def current_keyring(request: Request) -> Keyring:
-    """Return the keys that identity is kept with."""
-    keyring: Keyring = request.app.state.keyring
-    return keyring
-
-
-Keys = Annotated[Keyring, Depends(current_keyring)]
 
 
 @router.get("", summary="List a subject's hospital identifiers")

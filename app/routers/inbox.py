@@ -18,8 +18,10 @@ from app.schemas.inbox import InboxItemView, OpenedItemView, ResolutionBody, Res
 from app.schemas.lists import Listing
 from app.services import inbox, inbox_resolution
 from app.services.access import Actor, Area, Right
+from app.services.audit import begin_operation
 from app.services.inbox import InboxFilter, Reading
 from app.services.inbox_resolution import Resolution, Target
+from app.services.vault import note_message
 
 router = APIRouter(prefix="/lis/inbox", route_class=TrialRoute, tags=["inbox"])
 Reader = Annotated[Actor, Depends(permit_lis(Area.INBOX, Right.READ))]
@@ -40,7 +42,12 @@ async def inbox_filter(
 
 async def stored_reading(request: Request) -> Reading:
     """Return what it takes to read stored messages again."""
-    return Reading(request.app.state.keyring, rereading.reread, rereading.is_of_sender)
+    return Reading(
+        request.app.state.keyring,
+        rereading.reread,
+        rereading.is_of_sender,
+        rereading.read_upload,
+    )
 
 
 Wanted = Annotated[InboxFilter, Depends(inbox_filter)]
@@ -58,6 +65,7 @@ async def list_inbox_items(
 
 @router.get("/{item_id}", summary="Read an inbox item", response_model=OpenedItemView)
 async def read_inbox_item(
+    request: Request,
     session: Session,
     actor: Reader,
     item_id: UUID,
@@ -65,8 +73,15 @@ async def read_inbox_item(
     past: AsOf,
     response: Response,
 ) -> Any:
-    """Read an item with what was sent; who the patient is, only for roles that may know."""
+    """Read an item with what was sent; who the patient is, only for roles that may know.
+
+    That they were shown it is kept.
+    """
     item = await rereading.read_opened(session, actor, item_id, reading.keyring, past)
+    if item.names_somebody:
+        command = request.scope["route"].name
+        await begin_operation(session, actor, command, None)
+        await note_message(session, actor, item.entry.row.message_id, command)
     tag(response, item)
     return item
 

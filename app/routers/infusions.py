@@ -8,14 +8,24 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path
 from starlette.responses import Response
 
+from app.domain.signing import Meaning
 from app.routers.answers import tag
 from app.routers.dependencies import At, ExpectedVersion, Now, Paging, Session, permit
 from app.routers.route import TrialRoute
-from app.schemas.infusions import InfusionChange, InfusionCreate, InfusionView
+from app.routers.signing import SIGNING_ANSWERS, Prover, Signer
+from app.schemas.infusions import (
+    InfusionChange,
+    InfusionCreate,
+    InfusionView,
+    OrderedInfusionView,
+)
 from app.schemas.lists import Listing
 from app.services import infusion_records, infusions, prescriptions
 from app.services.access import Actor, Area, Right
+from app.services.infusion_records import ORDERED
 from app.services.infusions import InfusionKey, InfusionWithConduct
+from app.services.signatures import Signed
+from app.services.signed_records import SignatureWish, sign_made
 
 router = APIRouter(
     prefix="/studies/{study}/subjects/{subject_id}/infusions",
@@ -25,6 +35,7 @@ router = APIRouter(
 Reader = Annotated[Actor, Depends(permit(Area.INFUSION, Right.READ))]
 Prescriber = Annotated[Actor, Depends(permit(Area.DOSE_ORDER, Right.CREATE))]
 Recorder = Annotated[Actor, Depends(permit(Area.INFUSION, Right.UPDATE))]
+ORDER = "dose_order"
 Number = Annotated[int, Path(ge=1, le=100, description="Number of the infusion.", examples=[1])]
 
 
@@ -37,15 +48,22 @@ async def list_infusions(
     return Listing[InfusionView].model_validate(found)
 
 
-@router.post("", status_code=201, summary="Prescribe an infusion", response_model=InfusionView)
+@router.post(
+    "",
+    status_code=201,
+    summary="Prescribe an infusion",
+    response_model=OrderedInfusionView,
+    responses=SIGNING_ANSWERS,
+)
 async def prescribe_infusion(
     session: Session,
     actor: Prescriber,
+    signer: Signer,
     subject_id: UUID,
     now: Now,
     body: InfusionCreate,
     response: Response,
-) -> InfusionWithConduct:
+) -> Signed:
     """Prescribe the next infusion at the level of the subject's enrolment.
 
     Refused with reasons while the subject's treatment or the level is not open.
@@ -54,7 +72,8 @@ async def prescribe_infusion(
         session, actor, subject_id, body.model_dump(), now
     )
     tag(response, infusion)
-    return infusion
+    wish = SignatureWish(ORDER, infusion.id, Meaning.RESPONSIBLE)
+    return await sign_made(session, actor, signer, infusion, wish)
 
 
 @router.get("/{number}", summary="Read an infusion", response_model=InfusionView)
@@ -68,24 +87,35 @@ async def read_infusion(
     return infusion
 
 
-@router.patch("/{number}", summary="Record an infusion", response_model=InfusionView)
+@router.patch(
+    "/{number}",
+    summary="Record an infusion",
+    response_model=OrderedInfusionView | InfusionView,
+    responses=SIGNING_ANSWERS,
+)
 async def change_infusion(
     session: Session,
     actor: Recorder,
+    prove: Prover,
     subject_id: UUID,
     number: Number,
     version: ExpectedVersion,
     now: Now,
     body: InfusionChange,
     response: Response,
-) -> InfusionWithConduct:
+) -> InfusionWithConduct | Signed:
     """Record premedication, bags, times, amounts or a cancellation, also long after.
 
     Departures from the protocol block nothing; they show as deviations. The first start is
-    refused where nobody may be dosed, out of order, after an exit and without usable bags.
+    refused where nobody may be dosed, out of order, after an exit and without usable bags. A new
+    planned day or weight is a new order, which is signed.
     """
     values = body.model_dump(by_alias=True, exclude_unset=True, exclude={"reason"})
+    signer = None if ORDERED.isdisjoint(values) else await prove()
     key = InfusionKey(subject_id, number)
     infusion = await infusion_records.change_infusion(session, actor, key, version, values, now)
     tag(response, infusion)
-    return infusion
+    if signer is None:
+        return infusion
+    wish = SignatureWish(ORDER, infusion.id, Meaning.RESPONSIBLE)
+    return await sign_made(session, actor, signer, infusion, wish)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from app.domain.reported_results import RecordingOutcome
@@ -20,11 +20,13 @@ from app.schemas.labs import (
     LabCorrection,
     LabReceipt,
     LabView,
+    LateReceipt,
 )
 from app.schemas.lists import Listing
 from app.schemas.types import Code
-from app.services import lab_corrections, lab_recording, labs
+from app.services import lab_corrections, lab_sending, labs
 from app.services.access import Actor, Area, Right
+from app.services.lab_sending import SentBody
 from app.services.labs import LabFilter, LabWithGrades
 from app.services.paging import Page
 
@@ -64,22 +66,30 @@ async def list_labs(
     "",
     status_code=201,
     summary="Record one result or a batch",
-    responses={200: {"model": LabReceipt | LabBatchReceipt, "description": "Here already; batch"}},
+    responses={
+        200: {"model": LabReceipt | LabBatchReceipt, "description": "Here already; batch"},
+        202: {"model": LateReceipt, "description": "Kept; the subject's casebook is closed"},
+    },
 )
 async def record_labs(
-    session: Session, actor: Sender, now: Now, body: LabBody, response: Response
-) -> LabReceipt | LabBatchReceipt:
+    request: Request, session: Session, actor: Sender, now: Now, body: LabBody, response: Response
+) -> LabReceipt | LabBatchReceipt | LateReceipt:
     """Record a result, or many with an outcome for each.
 
     Values are converted to the canonical unit; what is doubtful is refused, never guessed. The
-    same result sent again is a duplicate and answered 200; a batch is always answered 200.
+    same result sent again is a duplicate and answered 200; a batch is always answered 200. What a
+    laboratory system sends for a closed casebook waits in the inbox; a single one is answered 202.
     """
+    sent = SentBody(await request.body(), request.app.state.keyring)
     if isinstance(body, LabBatchCreate):
         response.status_code = 200
         entries = [item.entry() for item in body.results]
-        batch = await lab_recording.record_batch(session, actor, entries, now)
+        batch = await lab_sending.record_batch(session, actor, entries, sent, now)
         return LabBatchReceipt.model_validate(batch)
-    result = await labs.record_result(session, actor, body.entry(), now)
+    result = await labs.record_result(session, actor, body.entry(), sent, now)
+    if result.outcome is RecordingOutcome.INBOX:
+        response.status_code = 202
+        return LateReceipt.model_validate(result)
     if result.outcome is RecordingOutcome.DUPLICATE:
         response.status_code = 200
     return LabReceipt.model_validate(result)

@@ -15,7 +15,13 @@ from app.domain.errors import not_found
 from app.domain.vocabulary import Role
 from app.interop.lab_csv import CHARSETS, TooManyRows, read_rows
 from app.routers.dependencies import BEARER, IdempotencyKey, Now, Session, begin_writing
-from app.routers.lis_dependencies import BASIC, SenderRoute, StudyKey, calling_sender
+from app.routers.lis_dependencies import (
+    BASIC,
+    SenderRoute,
+    StudyKey,
+    calling_sender,
+    is_own_client,
+)
 from app.routers.problems import MEDIA_TYPE
 from app.routers.strict_json import UnsupportedBody, media_type
 from app.schemas.lab_uploads import LabUploadReport
@@ -75,7 +81,7 @@ async def uploader(
 ) -> Uploader:
     """Let a person through who may record results, or a laboratory system; open the operation."""
     request_id = request.scope["request_id"]
-    if request.state.api_key is None:
+    if request.state.api_key is None and not is_own_client(request):
         who = request.state.identity
         identity = (who.issuer, who.subject)
         key = study or await only_study_of(session, identity, now)
@@ -118,6 +124,7 @@ _REFUSED: dict[str, Any] = {
 }
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     409: {"description": "Results are here with other content", "content": _REFUSED},
+    423: {"description": "A subject's casebook is closed", "content": _REFUSED},
     422: {"description": "The file, or a row of it, cannot be read", "content": _REFUSED},
 }
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Query, Request, Security
 from fastapi.security import HTTPBasic
 
+from app.core.machine_issuer import MachineIssuer
 from app.core.security import Identity
 from app.domain.errors import DomainError
 from app.routers.dependencies import (
@@ -29,6 +30,7 @@ from app.services.senders import (
     CallingSender,
     check_network,
     check_rate,
+    sender_of_client,
     sender_of_identity,
     sender_of_key,
 )
@@ -65,14 +67,14 @@ class ApiKey:
 class SenderRoute(TrialRoute):
     """A route that machines call, too: besides access tokens it takes API keys."""
 
-    def authenticate(self, request: StrictRequest) -> None:
+    async def authenticate(self, request: StrictRequest) -> None:
         """Read the credentials: an access token is verified here, a key in the transaction."""
         key = presented_key(request.headers.get("authorization", ""))
         request.state.api_key = key
         if key is not None:
             return
         try:
-            super().authenticate(request)
+            await super().authenticate(request)
         except DomainError:
             raise invalid_credentials() from None
 
@@ -126,11 +128,25 @@ async def _identified(
 ) -> CallingSender:
     request_id = request.scope["request_id"]
     key: ApiKey | None = request.state.api_key
-    if key is None:
-        who: Identity = request.state.identity
-        return await sender_of_identity(session, (who.issuer, who.subject), code, request_id, now)
-    caller = await sender_of_key(session, key.text, request_id, now)
-    if any(name not in (None, caller.code) for name in (key.sender, code)):
+    if key is not None:
+        caller = await sender_of_key(session, key.text, request_id, now)
+        return _named(caller, key.sender, code)
+    who: Identity = request.state.identity
+    if is_own_client(request):
+        return _named(await sender_of_client(session, who, request_id, now), code)
+    return await sender_of_identity(session, (who.issuer, who.subject), code, request_id, now)
+
+
+def is_own_client(request: Request) -> bool:
+    """Tell whether a request shows a token that this service gave to a machine client."""
+    machines: MachineIssuer | None = request.app.state.machine_issuer
+    who: Identity | None = getattr(request.state, "identity", None)
+    return machines is not None and who is not None and who.issuer == machines.name
+
+
+def _named(caller: CallingSender, *codes: str | None) -> CallingSender:
+    """Return the sender if it is the one that is named; raise invalid_credentials."""
+    if any(code not in (None, caller.code) for code in codes):
         raise invalid_credentials()
     return caller
 

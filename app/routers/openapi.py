@@ -21,12 +21,18 @@ Errors are RFC 9457 problem documents. Every single resource has an `ETag`; chan
 `If-Match` and a `reason`. Every POST honours `Idempotency-Key`. Every response has `X-Request-ID`.
 
 People show an access token (Bearer). Laboratory systems send to `/lis/hl7v2`, `/lis/csv` and
-`/fhir` with an access token or an API key (Bearer, or the password of Basic); whoever sends more
-messages a minute than agreed is answered 429 and comes again after `Retry-After` seconds. Below
-`/fhir` every answer is a resource of FHIR R4, and every refusal an OperationOutcome.
+`/fhir` with an access token or an API key (Bearer, or the password of Basic); `/lis/token` gives
+them access tokens for assertions that they sign. A machine's token needs the scope of what it asks.
+Whoever sends more messages a minute than agreed is answered 429 and comes again after `Retry-After`
+seconds. Below `/fhir` every answer is a resource of FHIR R4, and every refusal an OperationOutcome.
 """
 
 _BODY_ERRORS = (400, 413, 415, 422)
+# What is tagged so writes records of a subject, which a closed casebook refuses.
+_OF_SUBJECTS = {
+    "subjects", "eligibility", "cohorts", "dosing", "product", "safety", "labs", "transfusions",
+    "concomitant medications", "assessments", "inbox",
+}  # fmt: skip
 _WRITING = ("post", "put", "patch", "delete")
 _NULL = {"type": "null"}
 _RETRY_AFTER = {
@@ -126,12 +132,13 @@ def _statuses(
     names = {parameter["name"].lower() for parameter in operation.get("parameters", [])}
     causes = (
         (True, (500, 503)),
-        (bool(security), (401, 422)),
+        (bool(security), (401, 403, 422)),
         ("study" in names, (403, 404, 409)),
         ("HTTPBasic" in security, (400, 403, 413, 415, 429)),
         (facade and bool(security), (400, 403, 406)),
         (facade and bool(security) and method == "get", (404,)),
         (method in _WRITING, (409,)),
+        (method in _WRITING and not _OF_SUBJECTS.isdisjoint(operation.get("tags", ())), (423,)),
         ("requestBody" in operation, _BODY_ERRORS),
         (not names.isdisjoint({"if-match", "if-none-exist"}), (412,)),
         ("if-match" in names and not facade, (428,)),

@@ -18,6 +18,7 @@ from starlette.routing import Match
 
 from app.core.logging import log
 from app.domain.errors import BatchError, DomainError, ErrorKind, Reason, not_found
+from app.domain.signing import MAX_AGE
 from app.routers import fhir_answers
 from app.routers.fhir_answers import FhirJSON, Refused, refused
 from app.routers.strict_json import MalformedBody, UnsupportedBody
@@ -41,8 +42,12 @@ STATUS: dict[ErrorKind, HTTPStatus] = {
     ErrorKind.TOO_MANY: HTTPStatus.TOO_MANY_REQUESTS,
 }
 _BEARER = 'Bearer realm="msc-icaht"'
+STEP_UP_NEEDED = "insufficient_user_authentication"
 # By code; a machine client may wait for the challenge before it shows its Basic credentials.
-_CHALLENGES = {"invalid_credentials": f'{_BEARER}, Basic realm="msc-icaht"'}
+_CHALLENGES = {
+    "invalid_credentials": f'{_BEARER}, Basic realm="msc-icaht"',
+    "insufficient_scope": f'{_BEARER}, error="insufficient_scope"',
+}
 
 
 class ProblemError(BaseModel):
@@ -92,7 +97,7 @@ def problem(
     """
     if fhir_answers.is_below(request):
         outcome = fhir_answers.problem_outcome(status, detail, reasons)
-        return FhirJSON(outcome, status, _headers(status, code))
+        return FhirJSON(outcome, status, _headers(request, status, code))
     body = Problem(
         type=f"urn:msc-icaht:problem:{code}",
         title=HTTPStatus(status).phrase,
@@ -103,14 +108,24 @@ def problem(
         errors=[ProblemError(pointer=r.pointer, code=r.code, message=r.message) for r in reasons],
     )
     content = body.model_dump() | members
-    return JSONResponse(content, status, _headers(status, code), media_type=MEDIA_TYPE)
+    return JSONResponse(content, status, _headers(request, status, code), media_type=MEDIA_TYPE)
 
 
-def _headers(status: int, code: str) -> dict[str, str]:
+def _headers(request: Request, status: int, code: str) -> dict[str, str]:
     """Say how to authenticate, or when to come again."""
-    if status == HTTPStatus.UNAUTHORIZED:
+    if code == STEP_UP_NEEDED:
+        return {"WWW-Authenticate": _step_up(request.app.state.settings.signing_acr)}
+    if status == HTTPStatus.UNAUTHORIZED or code in _CHALLENGES:
         return {"WWW-Authenticate": _CHALLENGES.get(code, _BEARER)}
     return {"Retry-After": "2"} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+
+
+def _step_up(acr: str) -> str:
+    """Challenge for a fresh login of a class (RFC 9470)."""
+    return (
+        f'{_BEARER}, error="{STEP_UP_NEEDED}", acr_values="{acr}",'
+        f' max_age="{int(MAX_AGE.total_seconds())}"'
+    )
 
 
 def install(app: FastAPI) -> None:

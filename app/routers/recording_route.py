@@ -29,6 +29,7 @@ from app.services.lab_intake import LabIntake, Sender, Sending, Stored
 
 _MEDIA_TYPE = "application/json"
 _LONGEST_KEY = 200
+_NOTHING_ELSE = {"code": None, "message": None, "inbox_item_id": None}
 
 
 class RecordingRoute(TrialRoute):
@@ -92,8 +93,9 @@ def _batch(stored: Stored) -> Answer:
         "created": len(stored.rows),
         "duplicates": 0,
         "refused": 0,
+        "inbox": 0,
         "results": [
-            {"index": index, "outcome": created, "id": row["id"], "code": None, "message": None}
+            {**_NOTHING_ELSE, "index": index, "outcome": created, "id": row["id"]}
             for index, row in enumerate(stored.rows)
         ],
     }

@@ -16,12 +16,15 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from app.core.security import unauthenticated
 from app.domain.errors import DomainError
 from app.routers import problems
+from app.routers.scopes import check_operation
+from app.routers.sealed_answers import await_receipt, name_receipt
 from app.routers.strict_json import MalformedBody, StrictRequest, UnsupportedBody, check_text
+from app.services.audit import opened_operation
 from app.services.idempotency import Answer, keep
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -29,7 +32,7 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 # These have their own exception handlers; everything else is translated here, because the
 # framework would answer it and then raise it again, which cuts the client's connection.
 _HANDLED = (DomainError, RequestValidationError, HTTPException, MalformedBody, UnsupportedBody)
-_KEPT_HEADERS = ("content-type", "etag", "location")
+_KEPT_HEADERS = ("content-type", "etag", "location", "receipt")
 
 
 class Replay(Exception):  # noqa: N818 - not an error: the request was answered before
@@ -52,7 +55,8 @@ class TrialRoute(APIRoute):
         async def handle(request: Request) -> Response:
             strict = StrictRequest(request.scope, request.receive)
             try:
-                self.authenticate(strict)
+                await self.authenticate(strict)
+                check_operation(getattr(strict.state, "identity", None), self.name)
                 self.check_query(strict, known)
                 if reads_body:
                     await strict.check_body()
@@ -77,16 +81,30 @@ class TrialRoute(APIRoute):
         """Answer without the endpoint, for a route that knows a short way; None takes the long."""
         return None
 
-    def authenticate(self, request: StrictRequest) -> None:
+    async def authenticate(self, request: StrictRequest) -> None:
         """Verify the bearer token and remember who it speaks for."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise unauthenticated()
         state = request.app.state
-        request.state.identity = state.verifier.verify(token.strip(), state.clock())
+        request.state.identity = await state.verifier.identify(token.strip(), state.clock())
 
 
 async def _transact(request: StrictRequest, handler: Handler) -> Response:
+    """Run the endpoint in its transaction; what a refusal leaves to record gets one of its own."""
+    request.state.after_refusal = None
+    try:
+        return await _answer(request, handler)
+    except DomainError:
+        record = request.state.after_refusal
+        if record is not None:
+            async with request.app.state.database.session() as session:
+                await record(session)
+                await session.commit()
+        raise
+
+
+async def _answer(request: StrictRequest, handler: Handler) -> Response:
     """Run the endpoint and commit, unless it failed or was answered before."""
     async with request.app.state.database.session() as session:
         request.state.session = session
@@ -98,6 +116,8 @@ async def _transact(request: StrictRequest, handler: Handler) -> Response:
             return Response(
                 answer.body, answer.status, answer.headers | {"Idempotent-Replay": "true"}
             )
+        opened = opened_operation(session)
+        name_receipt(request, response, opened)
         if request.state.request_key is not None:
             headers = {k: v for k, v in response.headers.items() if k in _KEPT_HEADERS}
             # A secret that is shown once is not kept: whoever gave it says what is kept instead.
@@ -105,6 +125,7 @@ async def _transact(request: StrictRequest, handler: Handler) -> Response:
             answer = Answer(response.status_code, headers, bytes(body))
             await keep(session, request.state.request_key, answer)
         await session.commit()
+    await await_receipt(request, response, opened)
     return response
 
 
@@ -139,6 +160,8 @@ def conditional(request: StrictRequest, response: Response) -> Response:
     deviation) changes without it, so such a read is always answered in full.
     """
     if request.method != "GET" or response.status_code != 200 or "etag" in response.headers:
+        return response
+    if isinstance(response, StreamingResponse):
         return response
     tag = f'"{hashlib.sha256(bytes(response.body)).hexdigest()[:32]}"'
     response.headers["etag"] = tag

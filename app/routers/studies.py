@@ -6,17 +6,20 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Request
 
+from app.domain.signing import Meaning
 from app.models import Study
 from app.routers.answers import ExactJSON
 from app.routers.dependencies import At, Caller, Now, Session, claim_key, permit
 from app.routers.problems import documented
 from app.routers.route import TrialRoute
+from app.routers.signing import SIGNING_ANSWERS, Signer
 from app.schemas.lists import Listing
 from app.schemas.protocols import (
     ActivationCreate,
     ProtocolVersionCreate,
     ProtocolVersionView,
     ProtocolView,
+    SignedProtocolVersionView,
     StudyCreate,
     definition_schema,
 )
@@ -24,6 +27,8 @@ from app.schemas.studies import StudySummary, StudyView
 from app.services import protocols, studies, study_summary
 from app.services.access import Actor, Area, Right
 from app.services.paging import Page
+from app.services.signatures import Signed
+from app.services.signed_records import SignatureWish, sign_made
 
 router = APIRouter(route_class=TrialRoute, tags=["studies"])
 VersionNumber = Annotated[
@@ -104,10 +109,12 @@ async def read_protocol_schema(
 
 @router.get("/studies/{study}/protocol-versions", summary="List the versions of the protocol")
 async def list_protocol_versions(
-    session: Session, actor: Annotated[Actor, Depends(permit(Area.PROTOCOL, Right.READ))]
+    session: Session,
+    at: At,
+    actor: Annotated[Actor, Depends(permit(Area.PROTOCOL, Right.READ))],
 ) -> Listing[ProtocolVersionView]:
     """List all versions, oldest first, with the day each is in force from."""
-    found = await protocols.list_versions(session, actor.study_id)
+    found = await protocols.list_versions(session, actor.study_id, at.past)
     return Listing[ProtocolVersionView].model_validate(Page(found, None))
 
 
@@ -130,15 +137,19 @@ async def create_protocol_version(
     "/studies/{study}/protocol-versions/{number}/activation",
     status_code=201,
     summary="Sign a version into force",
-    response_model=ProtocolVersionView,
+    response_model=SignedProtocolVersionView,
+    responses=SIGNING_ANSWERS,
 )
 async def activate_protocol_version(
     session: Session,
     actor: Annotated[Actor, Depends(permit(Area.PROTOCOL, Right.SIGN))],
+    signer: Signer,
     number: VersionNumber,
     body: ActivationCreate,
-) -> protocols.VersionWithActivation:
+) -> Signed:
     """Put a version into force from a study day on; once for each version."""
-    return await protocols.activate_version(
+    made = await protocols.activate_version(
         session, actor, number, body.effective_from, body.reason
     )
+    wish = SignatureWish("protocol_activation", made.id, Meaning.APPROVED)
+    return await sign_made(session, actor, signer, made, wish)

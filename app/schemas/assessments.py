@@ -18,6 +18,7 @@ from pydantic import (
 from app.domain.errors import DomainError, ErrorKind, Reason
 from app.domain.vocabulary import AssessmentKind
 from app.schemas import assessment_content as kinds
+from app.schemas.signatures import Stamped
 from app.schemas.types import LAX, Body, Change, Id, Instant, View, example, json_number
 
 KindWord = Annotated[AssessmentKind, LAX]
@@ -122,3 +123,7 @@ class AssessmentView(View):
     retracted: bool
     version: int
     recorded_at: datetime
+
+
+class SignedAssessmentView(AssessmentView, Stamped):
+    """An investigator's opinion beside the signature on it."""

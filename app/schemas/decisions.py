@@ -11,6 +11,7 @@ from uuid import UUID
 from pydantic import Field
 
 from app.domain.escalation_rules import DecisionAction
+from app.schemas.signatures import SignatureStamp
 from app.schemas.types import LAX, Body, Change, Code, Name, Rationale, example
 
 ActionWord = Annotated[DecisionAction, LAX]
@@ -120,6 +121,13 @@ class DecisionView:
     digest: str
     recommendation: dict[str, Any]
     evidence: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedDecisionView(DecisionView):
+    """A decision beside the signature that the request put on its proposal or its verdict."""
+
+    signature: SignatureStamp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

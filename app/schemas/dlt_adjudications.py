@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from app.schemas.signatures import Stamped
 from app.schemas.types import Body, Rationale, View, example
 
 
@@ -38,3 +39,7 @@ class AdjudicationView(View):
     adjudicated_by: UUID
     adjudicated_by_name: str
     recorded_at: datetime
+
+
+class SignedAdjudicationView(AdjudicationView, Stamped):
+    """A signed answer beside its signature."""

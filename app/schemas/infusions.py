@@ -11,6 +11,7 @@ from pydantic import Field, WithJsonSchema, field_validator
 from app.domain.deviations import Deviation
 from app.domain.vocabulary import BagStatus, MedicationClass
 from app.schemas.product_lots import Percentage
+from app.schemas.signatures import Stamped
 from app.schemas.types import (
     LAX,
     Body,
@@ -169,3 +170,7 @@ class InfusionView(View):
     as_of: datetime
     version: int
     recorded_at: datetime
+
+
+class OrderedInfusionView(InfusionView, Stamped):
+    """An infusion whose order the request made or changed, beside the signature on the order."""

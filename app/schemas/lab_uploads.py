@@ -17,10 +17,11 @@ class UploadOutcome(StrEnum):
     DUPLICATE = "duplicate"
     CONFLICT = "conflict"
     REFUSED = "refused"
+    INBOX = "inbox"
 
 
 class RowError(View):
-    """One reason why a row cannot be stored."""
+    """One reason why a row cannot be stored, or waits."""
 
     pointer: str = Field(examples=["/body/lines/3/unit"])
     code: str = Field(examples=["unknown_unit"])
@@ -42,9 +43,10 @@ class RowReport(View):
 
 
 class LabUploadReport(View):
-    """What becomes of a file; received = new + duplicates + conflicts + refused.
+    """What becomes of a file; received = new + duplicates + conflicts + refused + inbox.
 
-    A file is stored whole or not at all; `new` are the rows that were not here before.
+    A file is stored whole or not at all; `new` are the rows that were not here before. Rows of a
+    laboratory system for a closed casebook wait in the `inbox`.
     """
 
     stored: bool = Field(description="False for a dry run and for a file that is refused.")
@@ -56,4 +58,5 @@ class LabUploadReport(View):
     duplicates: int
     conflicts: int
     refused: int
+    inbox: int
     rows: list[RowReport]

@@ -224,21 +224,34 @@ class LabReceipt(LabView):
     outcome: RecordingOutcome
 
 
+class LateReceipt(View):
+    """A result that came too late for the subject's casebook, and waits in the inbox."""
+
+    outcome: RecordingOutcome
+    inbox_item_id: UUID
+    code: str = Field(examples=["casebook_locked"])
+    message: str
+
+
 class ItemOutcome(View):
-    """What became of one result of a batch; a refusal has a code and a sentence."""
+    """What became of one result of a batch; one that is not filed has a code and a sentence."""
 
     index: int = Field(description="Position in the batch, from 0.")
     outcome: RecordingOutcome
     id: UUID | None = Field(description="The result that is stored; null for a refused one.")
     code: str | None
     message: str | None
+    inbox_item_id: UUID | None = Field(
+        default=None, description="Where it waits, if it came too late for a closed casebook."
+    )
 
 
 class LabBatchReceipt(View):
-    """What became of a batch; received = created + duplicates + refused."""
+    """What became of a batch; received = created + duplicates + refused + inbox."""
 
     received: int
     created: int
     duplicates: int
     refused: int
+    inbox: int
     results: list[ItemOutcome]

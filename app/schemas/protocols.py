@@ -10,6 +10,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from app.domain.errors import DomainError, ErrorKind, Reason
 from app.domain.protocol import ProtocolDefinition
+from app.schemas.signatures import Stamped
 from app.schemas.types import Body, Change, LongText, StudyDate, View, example
 
 _ADAPTER = TypeAdapter(ProtocolDefinition)
@@ -100,6 +101,10 @@ class ProtocolVersionView(View):
     recorded_at: datetime
     effective_from: date | None = None
     activated_by: UUID | None = None
+
+
+class SignedProtocolVersionView(ProtocolVersionView, Stamped):
+    """A version that was put into force, beside the signature that did so."""
 
 
 class ProtocolView(View):

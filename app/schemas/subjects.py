@@ -13,6 +13,7 @@ from app.schemas.types import (
     LAX,
     Body,
     Change,
+    Code,
     Name,
     Number,
     PositiveNumber,
@@ -51,6 +52,9 @@ class SubjectCreate(Body):
         planned_first_infusion_date="2026-06-08",
     )
 
+    site: Code | None = Field(
+        default=None, description="Code of the hospital, where one works at several."
+    )
     sex: SexWord
     birth_year: BirthYear
     age_at_consent: AgeYears | None = Field(
@@ -106,6 +110,7 @@ class SubjectView(View):
 
     id: UUID
     number: str = Field(examples=["S-001"])
+    site_id: UUID
     status: SubjectStatus
     dose_level: str | None = Field(description="Level the subject is enrolled at.")
     sex: Sex

@@ -6,17 +6,21 @@ own transaction, so that a revoked grant is gone with the next request.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import Boolean, ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.errors import forbidden, invalid, not_found
 from app.domain.vocabulary import Role
 from app.models import Principal, RoleGrant, Study
+from app.services.site_wall import Sites, bind_to_sites
+from app.services.walls import enter_by_identity
 
 
 class Area(StrEnum):
@@ -39,8 +43,18 @@ class Area(StrEnum):
     METRICS = "metrics"
     AUDIT = "audit"
     IDENTITY = "identity"
+    INITIALS = "initials"
+    DISCLOSURE = "disclosure"
     SENDER = "sender"
     INBOX = "inbox"
+    GRANT = "grant"
+    SIGNATURE = "signature"
+    SECURITY = "security"
+    CASEBOOK = "casebook"
+    SEAL = "seal"
+    REDACTION = "redaction"
+    EXPORT = "export"
+    DATA_CUT = "data_cut"
 
 
 class Right(StrEnum):
@@ -95,23 +109,45 @@ MATRIX: dict[Area, dict[Role, str]] = {
     Area.RESPONSE: {
         _PI: "RS", _SUB: "RS", _CRC: "R", _DM: "R", _CRA: "R", _DMC: "R", _AUDITOR: "R",
     },
-    Area.ESCALATION: {_PI: "RC", _DM: "R", _CRA: "R", _DMC: "RCS", _AUDITOR: "R"},
+    Area.ESCALATION: {_PI: "RC", _DMC: "RCS", _AUDITOR: "R"},
     Area.METRICS: {
         _PI: "R", _SUB: "R", _CRC: "R", _DM: "R", _CRA: "R", _SPONSOR: "R", _DMC: "R",
         _AUDITOR: "R",
     },
-    Area.AUDIT: {_PI: "R", _SUB: "R", _CRC: "R", _DM: "R", _CRA: "R", _AUDITOR: "R"},
+    Area.AUDIT: {
+        _PI: "R", _SUB: "R", _CRC: "R", _DM: "R", _CRA: "R", _CELL: "R", _AUDITOR: "R",
+    },
     Area.IDENTITY: {_PI: "R", _SUB: "R", _CRC: "RCU"},
+    Area.INITIALS: {_PI: "R", _SUB: "R", _CRC: "R", _CELL: "R"},
+    Area.DISCLOSURE: {_CRA: "C", _AUDITOR: "C"},
     Area.SENDER: {
         _PI: "R", _SUB: "R", _CRC: "R", _DM: "RCU", _CRA: "R", _AUDITOR: "R", _ADMIN: "RCU",
     },
     Area.INBOX: {_PI: "RU", _SUB: "RU", _CRC: "RU", _DM: "RU", _CRA: "R", _AUDITOR: "R"},
+    Area.GRANT: {_AUDITOR: "R", _ADMIN: "RCU"},
+    Area.SIGNATURE: {
+        _PI: "RS", _SUB: "RS", _CRC: "R", _DM: "RS", _CRA: "R", _CELL: "RS", _DMC: "RS",
+        _AUDITOR: "R",
+    },
+    Area.SECURITY: {_AUDITOR: "R", _ADMIN: "RU"},
+    Area.CASEBOOK: {
+        _PI: "RS", _SUB: "R", _CRC: "R", _DM: "RCUS", _CRA: "R", _AUDITOR: "R",
+    },
+    Area.SEAL: {
+        _PI: "R", _SUB: "R", _DM: "R", _CRA: "R", _CELL: "R", _DMC: "R", _AUDITOR: "R",
+    },
+    Area.REDACTION: {_PI: "RS", _DM: "RC", _AUDITOR: "R"},
+    Area.EXPORT: {_PI: "R", _DM: "R", _AUDITOR: "R"},
+    Area.DATA_CUT: {_PI: "RC", _DM: "RC", _DMC: "RC", _AUDITOR: "R"},
 }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """The person or machine behind a request, in the role that allows it, in one study."""
+    """The person or machine behind a request, in the role that allows it, in one study.
+
+    `site_ids` are the sites that the roles are given for, None for the whole study.
+    """
 
     study_id: UUID
     study_key: str
@@ -121,6 +157,11 @@ class Actor:
     organisation: str
     role: Role
     request_id: str
+    site_ids: Sites | None = None
+
+    def sees(self, site_id: UUID) -> bool:
+        """Tell whether what is of a site concerns this actor."""
+        return self.site_ids is None or site_id in self.site_ids
 
 
 def allows(role: Role, area: Area, right: Right) -> bool:
@@ -136,12 +177,21 @@ async def study_by_key(session: AsyncSession, key: str) -> Study:
     return study
 
 
+class Held(NamedTuple):
+    """A role that somebody holds; without `site_id` at every site."""
+
+    study: Study
+    principal: Principal
+    role: Role
+    site_id: UUID | None
+
+
 async def only_study_of(session: AsyncSession, identity: tuple[str, str], now: datetime) -> str:
     """Return the key of the one study an identity has a role in.
 
     Raises not_found for none, and invalid `study_needed` for several.
     """
-    keys = {study.key for study, _, _ in await grants_of(session, identity, None, now)}
+    keys = {held.study.key for held in await grants_of(session, identity, None, now)}
     if not keys:
         raise not_found("study")
     if len(keys) > 1:
@@ -152,29 +202,36 @@ async def only_study_of(session: AsyncSession, identity: tuple[str, str], now: d
     return keys.pop()
 
 
+def in_force(moment: Any) -> ColumnElement[bool]:
+    """Return the condition on RoleGrant that it counts at a moment, as the database judges it."""
+    table: Any = RoleGrant.__table__
+    condition: ColumnElement[bool] = func.in_force(table.table_valued(), moment, type_=Boolean)
+    return condition
+
+
 async def grants_of(
     session: AsyncSession, identity: tuple[str, str], study_key: str | None, now: datetime
-) -> list[tuple[Study, Principal, Role]]:
-    """List the roles an identity (issuer, subject) holds at a moment, in one study or in all."""
+) -> list[Held]:
+    """List the roles an identity (issuer, subject) holds at a moment, in one study or in all.
+
+    From here on the transaction sees the rows of these studies, and of no others.
+    """
+    await bind_to_sites(session, None)
+    await enter_by_identity(session, identity, study_key)
     issuer, subject = identity
     query = (
-        select(Study, Principal, RoleGrant.role)
+        select(Study, Principal, RoleGrant.role, RoleGrant.site_id)
         .join(Principal, Principal.study_id == Study.study_id)
         .join(
             RoleGrant,
             (RoleGrant.study_id == Principal.study_id) & (RoleGrant.principal_id == Principal.id),
         )
-        .where(
-            Principal.issuer == issuer,
-            Principal.subject == subject,
-            RoleGrant.valid_from <= now,
-            or_(RoleGrant.valid_until.is_(None), RoleGrant.valid_until > now),
-        )
+        .where(Principal.issuer == issuer, Principal.subject == subject, in_force(now))
         .order_by(Study.key, RoleGrant.id)
     )
     if study_key is not None:
         query = query.where(Study.key == study_key)
-    return [(study, principal, role) for study, principal, role in await session.execute(query)]
+    return [Held(*row) for row in await session.execute(query)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,27 +246,38 @@ class Wish:
 async def authorize(
     session: AsyncSession, identity: tuple[str, str], study_key: str, wish: Wish, now: datetime
 ) -> Actor:
-    """Find the role that allows a wish.
+    """Find the role that allows a wish; the session then sees the sites it is given for.
 
-    Raises not_found for a study that is absent or in which the person has no role, alike, and
-    forbidden when none of the person's roles allows the act.
+    Several roles that allow it are one to whoever holds them: the first given is named, the sites
+    are those of all. Raises not_found for a study that is absent or in which the person has no
+    role, alike, and forbidden when none of the person's roles allows the act.
     """
     held = await grants_of(session, identity, study_key, now)
     if not held:
         raise not_found("study")
-    for study, principal, role in held:
-        if allows(role, wish.area, wish.right):
-            return Actor(
-                study_id=study.study_id,
-                study_key=study.key,
-                time_zone=study.time_zone,
-                principal_id=principal.id,
-                display_name=principal.display_name,
-                organisation=principal.organisation,
-                role=role,
-                request_id=wish.request_id,
-            )
-    raise forbidden(
-        "role_not_allowed",
-        "Your role in this study does not allow this; ask the principal investigator who may.",
+    fitting = [each for each in held if allows(each.role, wish.area, wish.right)]
+    if not fitting:
+        raise forbidden(
+            "role_not_allowed",
+            "Your role in this study does not allow this; ask the principal investigator who may.",
+        )
+    sites = _sites(fitting)
+    await bind_to_sites(session, sites)
+    study, principal, role, _ = fitting[0]
+    return Actor(
+        study_id=study.study_id,
+        study_key=study.key,
+        time_zone=study.time_zone,
+        principal_id=principal.id,
+        display_name=principal.display_name,
+        organisation=principal.organisation,
+        role=role,
+        request_id=wish.request_id,
+        site_ids=sites,
     )
+
+
+def _sites(held: Sequence[Held]) -> Sites | None:
+    """Put the sites of roles together; one that is given for the whole study gives all."""
+    sites = {each.site_id for each in held}
+    return None if None in sites else frozenset(site for site in sites if site is not None)

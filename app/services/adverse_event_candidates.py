@@ -37,6 +37,7 @@ async def list_candidates(
             **protocol.basis(at),
         )
         for evidence in await load_subjects(session, scope, _TABLES)
+        if actor.sees(evidence.site_id)
         for candidate in event_candidates(
             evidence.infusions, evidence.labs, evidence.medications, evidence.events
         )

@@ -5,21 +5,30 @@ The trail itself is written by triggers, so no use case can forget it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Text, cast, func, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.ids import new_id
+from app.models import Operation
 from app.services.access import Actor
 
 # What follows in the transaction names the operation by this setting.
-_BEGIN = text(
-    "INSERT INTO operation (study_id, id, actor_id, actor_name, role, organisation, command,"
-    " reason, request_id) VALUES (:study_id, :id, :actor_id, :actor_name, :role, :organisation,"
-    " :command, :reason, :request_id)"
-    " RETURNING set_config('app.operation_id', CAST(id AS text), true)"
+_BEGIN = insert(Operation).returning(
+    Operation.id, func.set_config("app.operation_id", cast(Operation.id, Text), True)
 )
+
+_OPENED = "operation"
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The operation of a transaction."""
+
+    study_id: UUID
+    operation_id: UUID
+    command: str
 
 
 async def begin_operation(
@@ -30,10 +39,8 @@ async def begin_operation(
     A command that states no reason of its own gives its name: creating needs none, and a state
     change that a command causes is explained by the command.
     """
-    operation_id = new_id()
     values = {
         "study_id": actor.study_id,
-        "id": operation_id,
         "actor_id": actor.principal_id,
         "actor_name": actor.display_name,
         "role": actor.role.value,
@@ -42,5 +49,11 @@ async def begin_operation(
         "reason": reason or command,
         "request_id": actor.request_id,
     }
-    await session.execute(_BEGIN, values)
+    operation_id: UUID = (await session.execute(_BEGIN.values(values))).scalar_one()
+    session.info[_OPENED] = Opened(actor.study_id, operation_id, command)
     return operation_id
+
+
+def opened_operation(session: AsyncSession) -> Opened | None:
+    """Return the operation that was opened in a session last, None when it only reads."""
+    return session.info.get(_OPENED)

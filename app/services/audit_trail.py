@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     Select,
     Text,
     cast,
@@ -24,6 +25,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.errors import invalid
+from app.domain.vocabulary import Role
 from app.models import Base, Change, Fact, Operation, Record, Study
 from app.schemas.audit import ChangeView
 from app.services.access import Actor
@@ -38,6 +40,8 @@ RECORD_TYPES = sorted(
 )
 # What the database keeps count with says nothing about a change.
 _BOOKKEEPING = {"version"}
+# Who reads of the trail only what they did themselves.
+_OWN_ONLY = frozenset({Role.CELL_LABORATORY})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,11 +136,18 @@ async def list_operations(
         if end is not None:
             query = query.where(Operation.recorded_at <= end)
     if only.record_id is not None:
-        writers = select(_ENTRY.operation_id).where(
-            _ENTRY.study_id == actor.study_id, _ENTRY.record_id == only.record_id
-        )
-        query = query.where(Operation.id.in_(writers))
+        query = query.where(Operation.id.in_(_writers(actor, _ENTRY.record_id == only.record_id)))
+    if actor.role in _OWN_ONLY:
+        query = query.where(Operation.actor_id == actor.principal_id)
+    if actor.site_ids is not None:
+        # What only wrote records of other sites is their business, with its reasons.
+        query = query.where(Operation.id.in_(_writers(actor)))
     return await page(session, query, Operation.id, wanted)
+
+
+def _writers(actor: Actor, *wanted: ColumnElement[bool]) -> Select[tuple[UUID]]:
+    """Select the operations that wrote what the actor sees, and is wanted."""
+    return select(_ENTRY.operation_id).where(_ENTRY.study_id == actor.study_id, *wanted)
 
 
 async def list_changes(
@@ -154,6 +165,11 @@ async def list_changes(
         value = getattr(only, name)
         if value is not None:
             query = query.where(_ENTRY[name] == value)
+    if actor.role in _OWN_ONLY:
+        own = select(Operation.id).where(
+            Operation.study_id == actor.study_id, Operation.actor_id == actor.principal_id
+        )
+        query = query.where(_ENTRY.operation_id.in_(own))
     if wanted.moment is not None:
         query = query.where(_ENTRY.recorded_at <= wanted.moment)
     if wanted.cursor is not None:

@@ -27,14 +27,17 @@ async def list_cohorts(
     found = await page(session, query, entity.id, wanted)
     ladder = await read_ladder(session, actor, at, wanted.moment)
     return CohortListing(
-        items=[_view(cohort, ladder) for cohort in found.items],
+        items=[_view(cohort, ladder, actor) for cohort in found.items],
         next=found.next,
         **ladder.protocol.basis(at),
     )
 
 
-def _view(cohort: Cohort, ladder: Ladder) -> CohortView:
-    """Count one cohort; its status is the level's, the expansion has one of its own."""
+def _view(cohort: Cohort, ladder: Ladder, actor: Actor) -> CohortView:
+    """Count one cohort; its status is the level's, the expansion has one of its own.
+
+    Everybody counts; who works at one site is shown its own subjects.
+    """
     subjects = [each for each in ladder.subjects if each.place.cohort_id == cohort.id]
     counts = tally(cohort.dose_level, (each.evaluability for each in subjects))
     status, slots, free = _standing(cohort, counts, ladder)
@@ -56,7 +59,7 @@ def _view(cohort: Cohort, ladder: Ladder) -> CohortView:
         not_evaluable=counts.not_evaluable,
         dlts=counts.dlts,
         pending=counts.open_items,
-        subjects=tuple(_subject(each) for each in subjects),
+        subjects=tuple(_subject(each) for each in subjects if actor.sees(each.site_id)),
         decision_id=cohort.decision_id,
         opened_at=cohort.recorded_at,
     )

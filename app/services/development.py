@@ -10,8 +10,8 @@ from datetime import datetime
 from sqlalchemy import exists, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.development_issuer import DEVELOPMENT_ISSUER
 from app.core.ids import new_id
-from app.core.security import DEVELOPMENT_ISSUER
 from app.domain.shipped_profiles import SHIPPED_PROFILES
 from app.domain.vocabulary import Role
 from app.models import Principal, Sender, Study
@@ -43,6 +43,8 @@ def _person(role: Role, subject: str) -> Person:
 
 async def load_study(session: AsyncSession, now: datetime) -> bool:
     """Load the shipped study with the fixture people; tell whether it was not there before."""
+    # Whoever comes second waits for the first, however slow the machine is.
+    await session.execute(text("SET LOCAL lock_timeout = 0"))
     await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOADING})
     known = await session.scalar(select(Study.study_id).where(Study.key == SHIPPED_STUDY))
     if known is None:

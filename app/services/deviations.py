@@ -61,6 +61,7 @@ async def list_deviations(
             **protocol.basis(at),
         )
         for evidence in found
+        if actor.sees(evidence.site_id)
         for deviation in (
             *_derive(evidence, protocol, at, await _unmet(session, actor, evidence)),
             *forbidden_dosing(

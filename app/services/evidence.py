@@ -38,6 +38,7 @@ from app.models import (
 )
 from app.services import evidence_mapping as to_fact
 from app.services.history import rows
+from app.services.site_wall import across_sites
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,8 +131,18 @@ async def load_subjects(
     """Load the facts of all subjects of a study, or of the scope's one, oldest subject first.
 
     Subjects, places, events and adjudications are always read; of OWN_TABLES only `tables`, the
-    facts of the others stay empty.
+    facts of the others stay empty. All subjects means those of all sites, as counts and
+    conclusions need them; whoever shows single ones asks `Actor.sees`.
     """
+    if scope.subject_id is not None:
+        return await _load(session, scope, tables)
+    async with across_sites(session):
+        return await _load(session, scope, tables)
+
+
+async def _load(
+    session: AsyncSession, scope: Scope, tables: Collection[type[StudyRecord]]
+) -> list[SubjectEvidence]:
     subjects = await _read(session, Subject, scope, "id")
     adjudications = await _adjudications(session, scope)
     places = await _places(session, scope)

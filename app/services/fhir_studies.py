@@ -26,7 +26,7 @@ async def list_studies(
 ) -> list[StudyStanding]:
     """Read the studies in which an identity has a role; all roles may see where a study stands."""
     held = await grants_of(session, identity, None, now)
-    keys = dict.fromkeys(study.key for study, _, _ in held)
+    keys = dict.fromkeys(each.study.key for each in held)
     return [await read_study(session, identity, key, request_id, now) for key in keys]
 
 

@@ -1,91 +1,230 @@
-"""Roles given by an operator at the console: how a deployment gets its first people."""
+"""Grants and people: given, confirmed by a second administrator, ended; never changed."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import or_, select, text
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.ids import new_id
-from app.domain.errors import not_found
-from app.models import Operation, Principal, RoleGrant, Study
-from app.services.studies import SHIPPED_STUDY, Person, add_person, create_study, shipped_study
+from app.domain.errors import conflict, not_found
+from app.domain.granting import (
+    check_confirmation,
+    check_granter,
+    check_revocation,
+    check_training,
+    check_validity,
+)
+from app.domain.vocabulary import Role
+from app.models import GrantConfirmation, GrantEnd, Principal, RoleGrant
+from app.services.access import Actor
+from app.services.evidence_mapping import local_day
+from app.services.grant_standing import GrantWithStanding, granted_to, shown, with_standing
+from app.services.history import as_of, fetch
+from app.services.locks import lock_study
+from app.services.paging import Page, PageRequest, page
+from app.services.sites import own_site
 
-_OPERATOR = "operator"
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPerson:
+    """Somebody whom the study does not know yet, by the identity that their tokens carry."""
+
+    issuer: str
+    subject: str
+    display_name: str
+    organisation: str
 
 
-async def grant_roles(
-    session: AsyncSession, study_key: str, person: Person, operator: str, now: datetime
-) -> bool:
-    """Give a person the roles they do not hold yet; tell whether there was anything to give.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewGrant:
+    """What is to be given to whom: to somebody known by id, or to a new person."""
 
-    The study that comes with the service is set up first when it is not there; any other that is
-    absent raises not_found. `operator` is the account at the console, kept in the audit trail.
+    person_id: UUID | None
+    person: NewPerson | None
+    role: Role
+    site: str | None
+    valid_from: datetime | None
+    valid_until: datetime | None
+    delegation_log: str | None
+    trained_on: date | None
+
+
+async def create_grant(
+    session: AsyncSession, actor: Actor, new: NewGrant, now: datetime
+) -> GrantWithStanding:
+    """Give a role; one that takes two persons waits for its confirmation.
+
+    Raises forbidden for a grant to oneself, conflict for one that is there, and invalid.
     """
-    query = select(Study).where(Study.key == study_key).with_for_update(key_share=True)
-    study = await session.scalar(query)
-    reason = f"Granted at the console by {operator}."
-    if study is None:
-        if study_key != SHIPPED_STUDY:
-            raise not_found("study")
-        await create_study(session, shipped_study((person,), str(new_id()), reason), now)
-        return True
-    principal = await _known(session, study, person)
-    held = await _held(session, principal, now) if principal else set()
-    missing = tuple(role for role in person.roles if role not in held)
-    if not missing:
-        return False
-    await _begin_operation(session, study, operator, reason)
-    if principal is None:
-        await add_person(session, study, person, now)
-    else:
-        session.add_all(
-            RoleGrant(study_id=study.study_id, principal_id=principal.id, role=role, valid_from=now)
-            for role in missing
+    await lock_study(session, actor.study_id)
+    valid_from = new.valid_from or now
+    check_validity(valid_from, new.valid_until, now)
+    check_training(new.trained_on, local_day(now, ZoneInfo(actor.time_zone)))
+    site_id = await _site(session, actor, new.site)
+    person = await _person(session, actor, new)
+    check_granter(person.id, actor.principal_id)
+    row = RoleGrant(
+        study_id=actor.study_id,
+        id=new_id(),
+        principal_id=person.id,
+        site_id=site_id,
+        role=new.role,
+        valid_from=valid_from,
+        valid_until=new.valid_until,
+        granted_by=actor.principal_id,
+        delegation_log=new.delegation_log,
+        trained_on=new.trained_on,
+    )
+    await _check_new(session, actor, row, now)
+    session.add(row)
+    await session.flush()
+    return await _one(session, actor, row, now)
+
+
+async def confirm_grant(
+    session: AsyncSession, actor: Actor, grant_id: UUID, now: datetime
+) -> GrantWithStanding:
+    """Put a proposed grant into force, as the second administrator."""
+    grant = await _locked(session, actor, grant_id, now)
+    check_confirmation(grant.facts, actor.principal_id, now)
+    session.add(
+        GrantConfirmation(
+            study_id=actor.study_id,
+            grant_id=grant_id,
+            principal_id=grant.row.principal_id,
+            granted_by=grant.row.granted_by,
+            confirmed_by=actor.principal_id,
         )
-        await session.flush()
-    return True
+    )
+    await session.flush()
+    return await _one(session, actor, grant.row, now)
 
 
-async def _known(session: AsyncSession, study: Study, person: Person) -> Principal | None:
-    """Find the person by the identity that their tokens carry."""
-    query = select(Principal).where(
-        Principal.study_id == study.study_id,
+async def revoke_grant(
+    session: AsyncSession, actor: Actor, grant_id: UUID, reason: str, now: datetime
+) -> GrantWithStanding:
+    """End a grant, or turn a proposed one down; the next request has it no more."""
+    grant = await _locked(session, actor, grant_id, now)
+    check_revocation(grant.facts, now)
+    await _end(session, actor, [grant], reason)
+    return await _one(session, actor, grant.row, now)
+
+
+async def list_people(session: AsyncSession, actor: Actor, wanted: PageRequest) -> Page:
+    """List a page of the people and machines that the study, or one's sites, know."""
+    entity = as_of(Principal, actor.study_id, wanted.moment)
+    return await page(session, _people(actor, entity), entity.id, wanted)
+
+
+def _people(actor: Actor, entity: Any) -> Select[Any]:
+    """Select whom the actor may know of: an administrator of sites, who holds something there."""
+    query = select(entity).where(entity.study_id == actor.study_id)
+    if actor.site_ids is not None:
+        there = select(RoleGrant.principal_id).where(*shown(actor, RoleGrant))
+        query = query.where(entity.id.in_(there))
+    return query
+
+
+async def _known(session: AsyncSession, actor: Actor, person_id: UUID | None) -> Principal:
+    query = _people(actor, Principal).where(Principal.id == person_id)
+    person: Principal | None = await session.scalar(query)
+    if person is None:
+        raise not_found("principal")
+    return person
+
+
+async def disable_person(
+    session: AsyncSession, actor: Actor, person_id: UUID, reason: str, now: datetime
+) -> list[GrantWithStanding]:
+    """End everything that somebody was given; raise conflict when there is nothing to end."""
+    await lock_study(session, actor.study_id)
+    person = await _known(session, actor, person_id)
+    held = await granted_to(session, actor, person.id, now)
+    if not held:
+        raise conflict("nothing_granted", "This person holds nothing that could be ended.")
+    await _end(session, actor, held, reason)
+    rows = [each.row for each in held]
+    return await with_standing(session, actor, rows, now, None)
+
+
+async def _site(session: AsyncSession, actor: Actor, code: str | None) -> UUID | None:
+    """Find the site a grant is for; who works for the whole study may grant for all of it."""
+    if code is None and actor.site_ids is None:
+        return None
+    return await own_site(session, actor, code)
+
+
+async def _person(session: AsyncSession, actor: Actor, new: NewGrant) -> Principal:
+    """Find who is named by id, or make somebody known; raise conflict for a known identity."""
+    if new.person is None:
+        return await _known(session, actor, new.person_id)
+    person = new.person
+    known = select(Principal.id).where(
+        Principal.study_id == actor.study_id,
         Principal.issuer == person.issuer,
         Principal.subject == person.subject,
     )
-    found: Principal | None = await session.scalar(query)
-    return found
-
-
-async def _held(session: AsyncSession, principal: Principal, now: datetime) -> set[str]:
-    """List the roles that the person holds now, at every site."""
-    query = select(RoleGrant.role).where(
-        RoleGrant.study_id == principal.study_id,
-        RoleGrant.principal_id == principal.id,
-        RoleGrant.site_id.is_(None),
-        RoleGrant.valid_from <= now,
-        or_(RoleGrant.valid_until.is_(None), RoleGrant.valid_until > now),
-    )
-    return set((await session.scalars(query)).all())
-
-
-async def _begin_operation(session: AsyncSession, study: Study, operator: str, reason: str) -> None:
-    """Open the operation that the new rows name; nobody of the study acts here."""
-    operation = Operation(
-        study_id=study.study_id,
+    if await session.scalar(known) is not None:
+        raise conflict(
+            "person_known", "The study knows this identity; name the person by `person_id`."
+        )
+    row = Principal(
+        study_id=actor.study_id,
         id=new_id(),
-        actor_id=None,
-        actor_name=operator,
-        role=_OPERATOR,
-        organisation=_OPERATOR,
-        command="grant_roles",
-        reason=reason,
-        request_id=str(new_id()),
+        issuer=person.issuer,
+        subject=person.subject,
+        display_name=person.display_name,
+        organisation=person.organisation,
     )
-    session.add(operation)
+    session.add(row)
     await session.flush()
-    await session.execute(
-        text("SELECT set_config('app.operation_id', :id, true)"), {"id": str(operation.id)}
+    return row
+
+
+async def _check_new(session: AsyncSession, actor: Actor, row: RoleGrant, now: datetime) -> None:
+    """Refuse to give what is there already, or waits to be confirmed."""
+    for each in await granted_to(session, actor, row.principal_id, now):
+        if (each.row.role, each.row.site_id) == (row.role, row.site_id):
+            raise conflict(
+                "grant_exists", "The person has this grant; revoke it before you give another."
+            )
+
+
+async def _locked(
+    session: AsyncSession, actor: Actor, grant_id: UUID, now: datetime
+) -> GrantWithStanding:
+    """Read a grant while nobody else acts on grants of the study; raise not_found."""
+    await lock_study(session, actor.study_id)
+    row = await fetch(session, RoleGrant, actor.study_id, grant_id)
+    if actor.site_ids is not None and row.site_id not in actor.site_ids:
+        raise not_found("role grant")
+    return await _one(session, actor, row, now)
+
+
+async def _end(
+    session: AsyncSession, actor: Actor, grants: Collection[GrantWithStanding], reason: str
+) -> None:
+    session.add_all(
+        GrantEnd(
+            study_id=actor.study_id,
+            grant_id=each.row.id,
+            ended_by=actor.principal_id,
+            reason=reason,
+        )
+        for each in grants
     )
+    await session.flush()
+
+
+async def _one(
+    session: AsyncSession, actor: Actor, row: RoleGrant, at: datetime
+) -> GrantWithStanding:
+    (grant,) = await with_standing(session, actor, [row], at, None)
+    return grant

@@ -22,7 +22,7 @@ Changing = TypeVar("Changing", bound=Record)
 _PAST_ROWS = """
 SELECT past.* FROM (
     SELECT DISTINCT ON (record_id) new FROM change
-    WHERE study_id = :past_study AND table_name = '{table}' AND recorded_at <= :past_moment
+    WHERE study_id = :past_study AND table_name = '{name}' AND recorded_at <= :past_moment
     ORDER BY record_id, id DESC
 ) last, LATERAL jsonb_populate_record(NULL::{table}, last.new) past
 """
@@ -35,10 +35,14 @@ def as_of(model: type[StudyRecord], study_id: UUID, moment: datetime | None) -> 
     if issubclass(model, Fact):
         rows = select(model).where(model.study_id == study_id, model.recorded_at <= moment)
         return aliased(model, rows.subquery(), name=model.__tablename__)
-    past = text(_PAST_ROWS.format(table=model.__tablename__)).bindparams(
+    statement = text(_PAST_ROWS.format(name=model.__tablename__, table=model.__table__)).bindparams(
         past_study=study_id, past_moment=moment
     )
-    return aliased(model, past.columns(*model.__table__.c).subquery(), name=model.__tablename__)
+    past = statement.columns(*model.__table__.c).subquery()
+    # No row is ever deleted, so the table itself says whose past may be seen.
+    seen = select(model.id).where(model.study_id == study_id)
+    kept = select(past).where(past.c.id.in_(seen)).subquery()
+    return aliased(model, kept, name=model.__tablename__)
 
 
 def rows(model: type[StudyRecord], study_id: UUID, moment: datetime | None) -> Select[Any]:
@@ -69,7 +73,8 @@ async def apart(session: AsyncSession) -> AsyncIterator[AsyncSession]:
 
     A session shows one state of a row only: a row that it holds already would hide its past.
     """
-    async with AsyncSession(await session.connection(), autoflush=False) as reader:
+    connection = await session.connection()
+    async with AsyncSession(connection, autoflush=False, info=session.info) as reader:
         yield reader
 
 

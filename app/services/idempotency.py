@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.keyring import Keyring, UnreadableSecret
 from app.domain.errors import DomainError, ErrorKind
 from app.models import IdempotencyRecord
+
+# A key is claimed in the transaction of its request, before anything is recorded.
+_CLAIMED_BEFORE = timedelta(minutes=1)
+_BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +26,22 @@ class RequestKey:
     scope: str
     key: str
     fingerprint: str
+    keyring: Keyring = field(repr=False, compare=False)
+
+    def seal(self, body: bytes) -> bytes:
+        """Return an answer's body as it is kept: it may hold what the request said."""
+        return self.keyring.seal(body, self._place)
+
+    def open(self, kept: bytes) -> bytes:
+        """Return a kept body as it goes out once more; older ones were kept in the open."""
+        try:
+            return self.keyring.open(kept, self._place)
+        except UnreadableSecret:
+            return kept
+
+    @property
+    def _place(self) -> str:
+        return f"idempotency_record {self.scope} {self.key}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +82,7 @@ async def claim(session: AsyncSession, request: RequestKey) -> Answer | None:
             "idempotency_key_reused",
             "This Idempotency-Key was used for another request; take a new key.",
         )
-    return Answer(earlier.status, dict(earlier.headers or {}), earlier.body)
+    return Answer(earlier.status, dict(earlier.headers or {}), request.open(earlier.body))
 
 
 async def keep(session: AsyncSession, request: RequestKey, answer: Answer) -> None:
@@ -67,5 +90,23 @@ async def keep(session: AsyncSession, request: RequestKey, answer: Answer) -> No
     await session.execute(
         update(IdempotencyRecord)
         .where(IdempotencyRecord.scope == request.scope, IdempotencyRecord.key == request.key)
-        .values(status=answer.status, headers=answer.headers, body=answer.body)
+        .values(status=answer.status, headers=answer.headers, body=request.seal(answer.body))
     )
+
+
+async def rewrite_kept(
+    session: AsyncSession, keyring: Keyring, since: datetime, rewrite: Callable[[str], str]
+) -> None:
+    """Rewrite the JSON of every answer kept since a moment; one that stays the same is left."""
+    query = select(IdempotencyRecord).where(
+        IdempotencyRecord.recorded_at >= since - _CLAIMED_BEFORE
+    )
+    async for row in await session.stream_scalars(query.execution_options(yield_per=_BATCH)):
+        if row.body is None or "json" not in (row.headers or {}).get("content-type", ""):
+            continue
+        place = RequestKey(row.scope, row.key, row.fingerprint, keyring)
+        body = place.open(row.body).decode()
+        written = rewrite(body)
+        if written != body:
+            row.body = place.seal(written.encode())
+    await session.flush()

@@ -13,15 +13,14 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.ids import new_id
-from app.core.keyring import Keyring, UnreadableSecret
-from app.core.serialization import from_json, to_json
+from app.core.keyring import Keyring
 from app.domain.errors import conflict, not_found
-from app.models import Subject, SubjectIdentifier
+from app.models import SecretKind, Subject, SubjectIdentifier
 from app.services.access import Actor
-from app.services.history import as_of, fetch, lock
+from app.services.history import as_of, fetch, lock, rows
 from app.services.inbound_matching import Identifier, identifier_token
 from app.services.paging import Page, PageRequest, page
+from app.services.vault import disclose, keep_secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +62,15 @@ async def record_identifier(
         )
     if token in found:
         return found[token], False
-    id_ = new_id()
+    said = [each.strip() for each in (identifier.value, identifier.authority, identifier.type)]
+    owner = (actor.study_id, subject_id)
     row = SubjectIdentifier(
         study_id=actor.study_id,
-        id=id_,
+        id=await keep_secret(session, keyring, owner, SecretKind.IDENTIFIER, said),
         subject_id=subject_id,
         site_id=subject.site_id,
         kind=identifier.kind,
         token=token,
-        sealed=_seal(identifier, keyring, id_),
     )
     session.add(row)
     await session.flush()
@@ -93,12 +92,39 @@ async def _known(
 async def list_identifiers(
     session: AsyncSession, actor: Actor, subject_id: UUID, keyring: Keyring, wanted: PageRequest
 ) -> Page:
-    """List a page of a subject's identifiers with their values, retracted ones too."""
+    """List a page of a subject's identifiers with their values, retracted ones too.
+
+    The caller has begun the operation in which it is kept that they were shown.
+    """
     await fetch(session, Subject, actor.study_id, subject_id, wanted.moment)
     entity = as_of(SubjectIdentifier, actor.study_id, wanted.moment)
     query = select(entity).where(entity.study_id == actor.study_id, entity.subject_id == subject_id)
     found = await page(session, query, entity.id, wanted)
-    return Page([_opened(row, keyring) for row in found.items], found.next)
+    opened = await _opened(session, actor, subject_id, keyring, found.items, "list_identifiers")
+    return Page(opened, found.next)
+
+
+async def open_identifiers(
+    session: AsyncSession, actor: Actor, subject_id: UUID, keyring: Keyring, purpose: str
+) -> list[OpenedIdentifier]:
+    """Open all identifiers of a subject, retracted ones too, for a purpose that is kept."""
+    query = rows(SubjectIdentifier, actor.study_id, None)
+    found = await session.scalars(query.where(SubjectIdentifier.subject_id == subject_id))
+    return await _opened(session, actor, subject_id, keyring, found.all(), purpose)
+
+
+async def _opened(
+    session: AsyncSession,
+    actor: Actor,
+    subject_id: UUID,
+    keyring: Keyring,
+    found: Sequence[SubjectIdentifier],
+    purpose: str,
+) -> list[OpenedIdentifier]:
+    """Open identifiers of a subject; that they were shown is kept."""
+    wanted = {SecretKind.IDENTIFIER: [row.id for row in found]}
+    opened = await disclose(session, actor, keyring, subject_id, wanted, purpose)
+    return [_shown(row, opened.get(row.id)) for row in found]
 
 
 async def retract_identifier(
@@ -114,19 +140,8 @@ async def retract_identifier(
     return row
 
 
-def _seal(identifier: Identifier, keyring: Keyring, identifier_id: UUID) -> bytes:
-    said = (identifier.value, identifier.authority, identifier.type)
-    return keyring.seal(to_json([each.strip() for each in said]).encode(), _place(identifier_id))
-
-
-def _opened(row: SubjectIdentifier, keyring: Keyring) -> OpenedIdentifier:
-    try:
-        said = from_json(keyring.open(row.sealed, _place(row.id)))
-    except UnreadableSecret:
+def _shown(row: SubjectIdentifier, said: list[str] | None) -> OpenedIdentifier:
+    if said is None:
         return OpenedIdentifier(row, None, None, None)
     value, authority, type_ = said
     return OpenedIdentifier(row, value, authority or None, type_ or None)
-
-
-def _place(identifier_id: UUID) -> str:
-    return f"subject_identifier {identifier_id}"

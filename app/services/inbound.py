@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
@@ -21,10 +21,11 @@ from app.core.ids import new_id
 from app.core.keyring import Keyring
 from app.domain.errors import Reason
 from app.domain.inbound import Door, InboundOutcome, InboxReason
-from app.domain.sent_results import SentResult
+from app.domain.sent_results import SentResult, identity_of, names_somebody
 from app.models import InboundMessage
 from app.services.inbound_placing import Origin, Placed, try_to_place
 from app.services.inbox_items import open_items, open_whole, promote_waiting
+from app.services.message_privacy import ControlId, opened_answer, sealed_answer
 from app.services.senders import CallingSender
 
 CONTROL_ID_REUSED = "control_id_reused"
@@ -45,7 +46,7 @@ _UNDER_CONTROL_ID = (
     .where(
         _MESSAGES.c.study_id == bindparam("study_id"),
         _MESSAGES.c.sender_id == bindparam("sender_id"),
-        _MESSAGES.c.control_id == bindparam("control_id"),
+        _MESSAGES.c.control_id.in_(bindparam("control_ids", expanding=True)),
     )
     .order_by(_MESSAGES.c.id.desc())
 )  # fmt: skip
@@ -60,7 +61,9 @@ class Delivery:
     the inbox, `refusal` says why it can never be accepted; its bytes are kept in either case.
     `control_id` is None where the format has none; `may_repeat` False takes the same bytes again,
     for formats in which sending them again is a new statement. Results at the places
-    `passed_over` are neither filed nor counted: the sender is told so.
+    `passed_over` are neither filed nor counted: the sender is told so. `identity` are words that
+    name the patient beside the identifiers of the results: a control id that holds one is kept as
+    a keyed hash.
     """
 
     door: Door
@@ -74,6 +77,7 @@ class Delivery:
     refusal: str | None = None
     may_repeat: bool = True
     passed_over: frozenset[int] = frozenset()
+    identity: frozenset[str] = field(default=frozenset(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,14 +130,15 @@ async def receive(
     """
     digest = hashlib.sha256(delivery.raw).hexdigest()
     flags = delivery.flags
-    if delivery.control_id is not None:
-        await _wait_for_twin(session, caller, delivery.control_id)
-        earlier = await _under_control_id(session, caller, delivery.control_id)
+    control = _control_id(caller, delivery, keyring)
+    if control is not None:
+        await _wait_for_twin(session, caller, control.said)
+        earlier = await _under_control_id(session, caller, control)
         # Under a FHIR id the same bytes again, with others between, are what it says now.
         compared = earlier[:1] if delivery.door is Door.FHIR else earlier
         same = next((each for each in compared if each.digest == digest), None)
         if same is not None and delivery.may_repeat:
-            return _repeated(same)
+            return _repeated(same, keyring)
         if earlier and same is None and delivery.may_repeat:
             flags = (*flags, CONTROL_ID_REUSED)
     message_id = new_id()
@@ -143,6 +148,7 @@ async def receive(
     receipt = replace(receipt, answer=answer(receipt) if answer else None)
     message = _message(caller, delivery, receipt, keyring)
     message |= {"digest": digest, "received_at": now}
+    message |= {"control_id": control.kept if control else None}
     await session.execute(_STORE, message)
     await open_items(session, caller, message_id, placed)
     if whole is not None and receipt.message_item_id is not None:
@@ -166,6 +172,16 @@ async def foresee(
         await attempt.rollback()
 
 
+def _control_id(caller: CallingSender, delivery: Delivery, keyring: Keyring) -> ControlId | None:
+    """Return a delivery's control id, and whether it names the patient."""
+    if delivery.control_id is None:
+        return None
+    identity = delivery.identity.union(*map(identity_of, delivery.results))
+    token = keyring.token("control id", str(caller.sender_id), delivery.control_id)
+    names = names_somebody(delivery.control_id, identity)
+    return ControlId(delivery.control_id, token.hex(), names)
+
+
 async def _wait_for_twin(session: AsyncSession, caller: CallingSender, control_id: str) -> None:
     """Let the same message, sent twice at once, be taken in one after the other."""
     name = f"{caller.actor.study_id}/{caller.sender_id}/{control_id}"
@@ -173,7 +189,7 @@ async def _wait_for_twin(session: AsyncSession, caller: CallingSender, control_i
 
 
 async def _under_control_id(
-    session: AsyncSession, caller: CallingSender, control_id: str
+    session: AsyncSession, caller: CallingSender, control: ControlId
 ) -> Sequence[Row[Any]]:
     """Find what this sender has sent under a control id before, the last one first.
 
@@ -182,7 +198,7 @@ async def _under_control_id(
     given = {
         "study_id": caller.actor.study_id,
         "sender_id": caller.sender_id,
-        "control_id": control_id,
+        "control_ids": [control.said, control.stand_in],
     }
     return (await session.execute(_UNDER_CONTROL_ID, given)).all()
 
@@ -235,7 +251,7 @@ def _receipt(
     )
 
 
-def _repeated(earlier: Row[Any]) -> Receipt:
+def _repeated(earlier: Row[Any], keyring: Keyring) -> Receipt:
     return Receipt(
         message_id=earlier.id,
         repeated=True,
@@ -247,7 +263,7 @@ def _repeated(earlier: Row[Any]) -> Receipt:
         duplicates=earlier.duplicates,
         inbox=earlier.inbox,
         refused=earlier.refused,
-        answer=earlier.answer,
+        answer=opened_answer(keyring, earlier.id, earlier.answer),
     )
 
 
@@ -266,7 +282,6 @@ def _message(
         "sender_id": caller.sender_id,
         "profile_number": caller.profile_number,
         "door": delivery.door,
-        "control_id": delivery.control_id,
         "sealed": keyring.seal(delivery.raw, sealed_place(receipt.message_id)),
         "size": len(delivery.raw),
         "charset": delivery.charset,
@@ -277,5 +292,5 @@ def _message(
         "duplicates": receipt.duplicates,
         "inbox": receipt.inbox,
         "refused": receipt.refused,
-        "answer": receipt.answer,
+        "answer": sealed_answer(keyring, delivery.door, receipt.message_id, receipt.answer),
     }

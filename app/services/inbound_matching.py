@@ -21,7 +21,7 @@ _ONLY_SPECIMEN = "The specimen is known, but not the identifiers of the patient;
 # Subjects by the keyed hash of an identifier, then those of the site by number, or by the id that
 # FHIR refers to them with.
 _FIND = text("""
-SELECT true AS by_token, token AS name, subject_id FROM subject_identifier
+SELECT true AS by_token, token AS name, subject_id FROM vault.subject_identifier
 WHERE study_id = :study_id AND token = ANY(CAST(:tokens AS text[])) AND NOT retracted
 UNION ALL
 SELECT false, name, id FROM subject CROSS JOIN LATERAL (VALUES (number), (id::text)) AS said (name)

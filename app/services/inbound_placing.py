@@ -17,12 +17,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.ids import new_id
 from app.core.keyring import Keyring
 from app.core.logging import log
+from app.domain.casebook import CasebookState
 from app.domain.errors import DomainError, ErrorKind, Reason
 from app.domain.inbound import InboundOutcome, InboxReason, because
 from app.domain.interpretation import Interpretation, interpret
 from app.domain.result_versions import Dated
 from app.domain.sender_profile import StatusMeaning
-from app.domain.sent_results import SentResult, storable, without_identity
+from app.domain.sent_results import SentResult, storable, withheld, without_identity
 from app.domain.vocabulary import TimePrecision
 from app.models import LabResult
 from app.services.failures import translate
@@ -158,7 +159,7 @@ def _read(
     allowed = caller.analytes
     if allowed is not None and reading.analyte is not None and reading.analyte not in allowed:
         reasons += (because(InboxReason.ANALYTE_NOT_ALLOWED),)
-    return _Read(position, sent, reading, match, reasons)
+    return _Read(position, withheld(sent), reading, match, reasons)
 
 
 async def _observable(
@@ -178,10 +179,13 @@ def _checked(each: _Read, subjects: Mapping[UUID, Observable], origin: Origin) -
     assert each.match.subject_id is not None, "a result without a subject has a reason"
     assert each.reading.result is not None, "a result that cannot be read has a reason"
     at = each.reading.result.collected_at
+    subject = subjects[each.match.subject_id]
     try:
-        subjects[each.match.subject_id].check(at, "The collection", origin.received_at)
+        subject.check(at, "The collection", origin.received_at)
     except DomainError as error:
         return replace(each, reasons=(because(InboxReason.NOT_OBSERVABLE, error.message),))
+    if subject.casebook is not CasebookState.OPEN:
+        return replace(each, reasons=(because(InboxReason.CASEBOOK_LOCKED),))
     return each
 
 

@@ -19,6 +19,7 @@ from app.models import InboundMessage, InboxItem, Sender
 from app.services.access import Actor
 from app.services.history import as_of, fetch
 from app.services.inbound import Delivery, sealed_place
+from app.services.lab_upload_rows import UploadRow
 from app.services.paging import Page, PageRequest, page
 from app.services.senders import CallingSender
 
@@ -96,12 +97,14 @@ Rereader = Callable[[OpenedMessage, SenderProfile], Delivery]
 class Reading:
     """What it takes to read messages again: the keys, and a reader for every door.
 
-    `is_of_sender` tells whether a message names the system that its sender is registered as.
+    `is_of_sender` tells whether a message names the system that its sender is registered as;
+    `read_rows` reads a stored file by the zone of times without an offset.
     """
 
     keyring: Keyring
     reread: Rereader
     is_of_sender: Callable[[OpenedMessage, CallingSender], bool]
+    read_rows: Callable[[OpenedMessage, str], Sequence[UploadRow]]
 
 
 async def list_items(

@@ -20,6 +20,7 @@ from app.services.inbound import Delivery
 from app.services.inbound_placing import Origin, Placed, try_to_place
 from app.services.inbox import OpenedMessage, Reading, open_message
 from app.services.inbox_items import open_items, promote_waiting, result_item, what_waits
+from app.services.late_release import LATE_DOORS, LateRelease
 from app.services.senders import CallingSender
 
 # What `resolution` says of an open item whose subject a person has named.
@@ -93,10 +94,23 @@ class Reprocessing:
         message = await open_message(
             self.session, self.caller.actor, items[0].message_id, self.reading.keyring
         )
+        if message.door in LATE_DOORS:
+            await self._late().settle(message, items)
+            return tally_of(items)
         delivery = self.reading.reread(message, self.caller.profile)
         if items[0].kind is InboxKind.MESSAGE:
             return await self._take_apart(items[0], message, delivery)
         return await self._place_each(items, message, delivery)
+
+    def _late(self) -> LateRelease:
+        return LateRelease(
+            session=self.session,
+            actor=self.caller.actor,
+            sender=self.caller,
+            reading=self.reading,
+            step=self.step,
+            now=self.now,
+        )
 
     async def _place_each(
         self, items: Sequence[InboxItem], message: OpenedMessage, delivery: Delivery

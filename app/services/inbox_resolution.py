@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.errors import Reason, conflict
-from app.domain.inbound import InboxKind, InboxReason, InboxStatus
+from app.domain.inbound import Door, InboxKind, InboxReason, InboxStatus
 from app.domain.sender_profile import SpecimenBy
 from app.domain.sent_results import SentResult
 from app.models import InboxItem
@@ -23,6 +23,7 @@ from app.schemas.inbox import Assign, MapCode, MapUnit, ProfileStep, Settle, Ste
 from app.services.access import Actor
 from app.services.history import fetch, lock
 from app.services.inbox import InboxEntry, OpenedMessage, Reading, open_message, with_origins
+from app.services.inbox_actions import ABOUT_THE_SENDER, ENDINGS, check_offered
 from app.services.inbox_assignment import assign_subject
 from app.services.inbox_mappings import ANSWERS, add_mapping
 from app.services.inbox_reprocessing import (
@@ -33,19 +34,12 @@ from app.services.inbox_reprocessing import (
     result_at,
     tally_of,
 )
+from app.services.late_release import LateRelease, check_released
 from app.services.senders import CallingSender, sender_again
 
 # As many others are read again within one request; more would keep everybody waiting.
 MOST_OTHERS = 200
 
-_ENDINGS = {"reject": InboxStatus.REJECTED, "done": InboxStatus.DONE}
-_OFFERED = {
-    InboxKind.RESULT: {
-        "map_code", "map_unit", "map_status", "map_word", "assign", "separate", "retry", "reject",
-    },
-    InboxKind.MESSAGE: {ACCEPT_SENDER, "retry", "reject"},
-    InboxKind.TASK: {"done"},
-}  # fmt: skip
 _OF_NOBODY = (
     InboxReason.PATIENT_MISSING,
     InboxReason.UNKNOWN_PATIENT,
@@ -91,20 +85,37 @@ async def resolve(
     known = await fetch(session, InboxItem, actor.study_id, target.item_id)
     caller = await sender_again(session, actor, known.sender_id) if known.sender_id else None
     item = await _lock_open(session, actor, target)
-    _check_offered(item, step)
-    if step.action in _ENDINGS:
-        item.status = _ENDINGS[step.action]
+    (entry,) = await with_origins(session, actor, [item])
+    check_offered(entry, step)
+    if step.action in ENDINGS:
+        item.status = ENDINGS[step.action]
         item.resolved_at, item.resolution = now, step.action
         await session.flush()
-        (entry,) = await with_origins(session, actor, [item])
         return Resolution(item=entry)
-    if caller is None:
+    if caller is not None:
+        resolution = await _Work(session, caller, reading, item, now).do(step)
+    else:
+        late = LateRelease(
+            session=session, actor=actor, sender=None, reading=reading, step=step.action, now=now
+        )
+        resolution = await _release_unregistered(late, entry)
+    if step.action not in ABOUT_THE_SENDER:
+        await check_released(session, item)
+    return resolution
+
+
+async def _release_unregistered(late: LateRelease, entry: InboxEntry) -> Resolution:
+    """Release a late result of a system that is not registered; nothing else can be read again."""
+    if entry.door is not Door.JSON:
         raise conflict(
             "no_sender",
             "A person uploaded this, so no profile says how to read it again; reject it and upload"
             " a corrected file.",
         )
-    return await _Work(session, caller, reading, item, now).do(step)
+    item, keyring = entry.row, late.reading.keyring
+    message = await open_message(late.session, late.actor, item.message_id, keyring)
+    await late.settle(message, [item])
+    return Resolution(item=entry, results=tally_of([item]))
 
 
 async def _lock_open(session: AsyncSession, actor: Actor, target: Target) -> InboxItem:
@@ -116,14 +127,6 @@ async def _lock_open(session: AsyncSession, actor: Actor, target: Target) -> Inb
             (Reason(item.status.value, f"The item ended as {item.status.value}."),),
         )
     return await lock(session, InboxItem, actor.study_id, target.item_id, target.version)
-
-
-def _check_offered(item: InboxItem, step: Step) -> None:
-    if step.action not in _OFFERED[item.kind]:
-        raise conflict(
-            "action_not_offered",
-            f"This is a {item.kind.value}; it takes {', '.join(sorted(_OFFERED[item.kind]))}.",
-        )
 
 
 class _Work:

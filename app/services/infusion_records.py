@@ -22,7 +22,8 @@ from app.services.infusions import InfusionKey, InfusionWithConduct, read_infusi
 from app.services.ladder import read_ladder
 from app.services.prescriptions import Treatment, open_treatment, refuse_dosing, represcribe
 
-_ORDERED = {"planned_date", "weight_kg"}
+# What only a prescriber changes, and signs.
+ORDERED = {"planned_date", "weight_kg"}
 
 
 async def change_infusion(
@@ -47,9 +48,9 @@ async def change_infusion(
         _check_day(started_at, treatment)
     if started_at is not None and row.started_at is None:
         await _check_dosing(session, actor, row, (treatment, started_at), now)
-    if not _ORDERED.isdisjoint(values):
+    if not ORDERED.isdisjoint(values):
         represcribe(actor, row, values, treatment)
-    for name in values.keys() - _ORDERED:
+    for name in values.keys() - ORDERED:
         setattr(row, name, values[name])
     await _settle_bags(session, bag_ids, Allocation(row, treatment.protocol, now))
     await session.flush()

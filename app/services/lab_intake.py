@@ -20,7 +20,7 @@ import asyncpg
 
 from app.core.database import Database
 from app.core.gathering import Gathering
-from app.core.ids import new_id
+from app.core.ids import id_at
 from app.core.serialization import to_json
 from app.domain.disposition import end_days
 from app.domain.errors import DomainError
@@ -29,7 +29,7 @@ from app.domain.vocabulary import Role
 from app.services.access import Actor, Area, Right, allows
 from app.services.idempotency import Answer, RequestKey
 from app.services.lab_history import version
-from app.services.lab_intake_statements import ADMIT, ANSWER, OPERATION, STORE, WRITTEN
+from app.services.lab_intake_statements import ADMIT, ANSWER, ENTER, OPERATION, STORE, WRITTEN
 from app.services.lab_recording import candidate
 from app.services.lab_sources import OwnSource
 from app.services.observations import Observable
@@ -170,10 +170,7 @@ async def _prepare(
 
 @dataclass(frozen=True, slots=True)
 class _Admission:
-    """The role in which a sender may send, if any, the subjects it may send results of, and when.
-
-    `recorded_at` is the moment by the database's clock.
-    """
+    """The role in which a sender may send, if any, of which subjects, and the database's clock."""
 
     actor: Actor | None
     own: OwnSource | None
@@ -188,6 +185,8 @@ async def _admit(
     together: defaultdict[Sender, list[Sending]] = defaultdict(list)
     for sending in sendings:
         together[sending.sender].append(sending)
+    senders = [(each.issuer, each.subject, each.study_key) for each in together]
+    await connection.execute(ENTER, *map(list, zip(*senders, strict=True)))
     admitted = {}
     for sender, theirs in together.items():
         wanted = {entry.subject_id for sending in theirs for entry in sending.entries}
@@ -249,9 +248,9 @@ def _judge(sending: Sending, admission: _Admission) -> _Ready | None:
     except DomainError:
         return None
     operation = (
-        actor.study_id, new_id(), actor.principal_id, actor.display_name, actor.role.value,
-        actor.organisation, sending.command, sending.command, sending.request_id,
-        admission.recorded_at,
+        actor.study_id, id_at(admission.recorded_at), actor.principal_id, actor.display_name,
+        actor.role.value, actor.organisation, sending.command, sending.command,
+        sending.request_id, admission.recorded_at,
     )  # fmt: skip
     origin = dict(zip(_ORIGIN, (*operation[:2], operation[-1]), strict=True))
     rows = [version(each, None, 1) for each in candidates]
@@ -292,7 +291,7 @@ async def _write(
 def _kept(key: RequestKey, answer: Answer) -> tuple[Any, ...]:
     """Return the columns of an answer under its key."""
     headers = to_json(answer.headers)
-    return key.scope, key.key, key.fingerprint, answer.status, headers, answer.body
+    return key.scope, key.key, key.fingerprint, answer.status, headers, key.seal(answer.body)
 
 
 def _natural_key(row: Mapping[str, Any]) -> tuple[Any, ...]:

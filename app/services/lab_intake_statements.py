@@ -1,4 +1,4 @@
-"""The two statements of the short way: who may send and of whom, then everything it stores."""
+"""The statements of the short way: who may send and of whom, then everything it stores."""
 
 from __future__ import annotations
 
@@ -33,6 +33,16 @@ ANSWER = {
 _FILLED_IN = {"result_id", "result_version", "collected_precision", *OF_MESSAGES}
 WRITTEN = {name: kind for name, kind in TYPES.items() if name not in _FILLED_IN}
 
+# The studies of all senders of the transaction, each if it knows its sender. Every door opens its
+# own studies only, so what they opened is gathered and entered at the end. The transaction takes
+# its number before it reads the clock for its rows, as every other that writes does.
+ENTER = """
+WITH entered AS MATERIALIZED (
+    SELECT DISTINCT unnest(enter_by_identity(issuer, subject, study))
+    FROM unnest($1::text[], $2::text[], $3::text[]) AS given (issuer, subject, study)
+)
+SELECT enter(array_agg(unnest)), pg_current_xact_id() FROM entered
+"""
 # The roles of an identity in one study beside each of the subjects. The shared lock keeps a
 # disposition out until the commit; a subject that is locked just now is left to the plain way.
 ADMIT = """
@@ -46,9 +56,14 @@ JOIN role_grant ON role_grant.study_id = study.study_id
 JOIN subject ON subject.study_id = study.study_id
 LEFT JOIN sender ON sender.study_id = study.study_id AND sender.principal_id = principal.id
 WHERE principal.issuer = $1 AND principal.subject = $2 AND study.key = $3
-  AND role_grant.valid_from <= $4
-  AND (role_grant.valid_until IS NULL OR role_grant.valid_until > $4)
+  AND in_force(role_grant, $4)
+  AND (role_grant.site_id IS NULL OR role_grant.site_id = subject.site_id)
   AND subject.id = ANY($5::uuid[])
+  AND NOT EXISTS (
+      SELECT FROM casebook
+      WHERE casebook.study_id = subject.study_id AND casebook.subject_id = subject.id
+        AND casebook.state <> 'open'
+  )
 ORDER BY role_grant.id, subject.id
 FOR SHARE OF subject SKIP LOCKED
 """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -42,12 +41,13 @@ _NOT_OF_MESSAGES = dict.fromkeys(OF_MESSAGES)
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """The outcome of one entry: the id of what is stored, or the refusal."""
+    """The outcome of one entry: the id of what is stored or waits, or the refusal."""
 
     index: int
     outcome: RecordingOutcome
     id: UUID | None = None
     error: DomainError | None = None
+    inbox_item_id: UUID | None = None
 
     @property
     def code(self) -> str | None:
@@ -58,32 +58,6 @@ class Recorded:
     def message(self) -> str | None:
         """Give the sentence of the refusal."""
         return self.error.message if self.error else None
-
-
-@dataclass(frozen=True, slots=True)
-class BatchOutcome:
-    """The outcomes of a batch in its order, and how many there were of each kind."""
-
-    results: list[Recorded]
-    received: int
-    created: int
-    duplicates: int
-    refused: int
-
-
-async def record_batch(
-    session: AsyncSession, actor: Actor, entries: Sequence[LabEntry], now: datetime
-) -> BatchOutcome:
-    """Store what is new and sound of a batch, and count what became of it."""
-    results = await record_results(session, actor, entries, now)
-    counts = Counter(each.outcome for each in results)
-    return BatchOutcome(
-        results=results,
-        received=len(results),
-        created=counts[RecordingOutcome.CREATED],
-        duplicates=counts[RecordingOutcome.DUPLICATE],
-        refused=counts[RecordingOutcome.REFUSED],
-    )
 
 
 async def record_results(
@@ -180,6 +154,7 @@ def candidate(
         "accession": entry.accession,
         "specimen": specimen_of(entry.accession, result.collected_at),
     }
+    subject.check_open()
     may_follow = is_system and result.status in _FOLLOWING
     stated_at = (result.reported_at if is_system else None) or now
     return Candidate(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.errors import DomainError, Reason, invalid
+from app.domain.errors import DomainError, ErrorKind, Reason, invalid
 from app.domain.inbound import SENTENCES, InboxReason, because
 from app.domain.reported_results import OriginalText, ReportedResult
 from app.domain.result_versions import Dated
@@ -82,15 +82,18 @@ Subjects = Mapping[str, tuple[UUID, Observable]]
 async def file_rows(
     session: AsyncSession,
     uploader: Uploader,
-    rows: Sequence[UploadRow],
+    rows: Mapping[int, UploadRow],
     message_id: UUID,
     now: datetime,
-) -> list[RowReport]:
-    """Store what is new and sound; tell of each row, in order, what became of it."""
-    subjects = await _subjects(session, uploader.actor, rows)
+) -> dict[int, RowReport]:
+    """Store what is new and sound of rows, by their place in the file; tell what became of each.
+
+    What a laboratory system sends for a closed casebook is neither filed nor refused.
+    """
+    subjects = await _subjects(session, uploader.actor, rows.values())
     reports: dict[int, RowReport] = {}
     candidates: dict[int, Candidate] = {}
-    for index, row in enumerate(rows):
+    for index, row in rows.items():
         columns = _columns(uploader, row, subjects, now)
         if isinstance(columns, RowReport):
             reports[index] = columns
@@ -110,10 +113,10 @@ async def file_rows(
     alone = [index for index in candidates if index not in reports]
     filed = await file_results(session, uploader.actor.study_id, [candidates[i] for i in alone])
     reports |= {i: _filed(rows[i], each) for i, each in zip(alone, filed, strict=True)}
-    return [reports[index] for index in range(len(rows))]
+    return {index: reports[index] for index in rows}
 
 
-async def _subjects(session: AsyncSession, actor: Actor, rows: Sequence[UploadRow]) -> Subjects:
+async def _subjects(session: AsyncSession, actor: Actor, rows: Iterable[UploadRow]) -> Subjects:
     """Find the subjects that the rows name, by number."""
     numbers = {row.content.subject for row in rows if row.content}
     query = select(Subject.number, Subject.id).where(
@@ -133,6 +136,9 @@ def _columns(
     try:
         return _checked(uploader, row.content, subjects, now)
     except DomainError as error:
+        if error.kind is ErrorKind.LOCKED:
+            outcome = UploadOutcome.INBOX if uploader.is_system else UploadOutcome.REFUSED
+            return _with_errors(row, outcome, (Reason(error.code, error.message),))
         return _refused(row, error.reasons or (Reason(error.code, error.message),))
 
 
@@ -155,6 +161,7 @@ def _checked(
     columns = content_columns(result, content.original)
     _check_analyte(uploader, columns["analyte"])
     check_moments(result, subject, now)
+    subject.check_open()
     sender = uploader.sender
     by = sender.profile.specimen_by if sender else SpecimenBy.ACCESSION
     own = {
@@ -179,7 +186,7 @@ def _check_analyte(uploader: Uploader, analyte: str) -> None:
 
 
 def _within_file(
-    rows: Sequence[UploadRow], candidates: Mapping[int, Candidate]
+    rows: Mapping[int, UploadRow], candidates: Mapping[int, Candidate]
 ) -> dict[int, RowReport]:
     """Report on rows about one and the same result.
 

@@ -19,14 +19,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.ids import new_id
 from app.core.keyring import Keyring
 from app.domain.errors import BatchError, DomainError, ErrorKind, Reason
-from app.domain.inbound import Door
+from app.domain.inbound import Door, InboxReason
 from app.models import InboundMessage
 from app.schemas.lab_uploads import LabUploadReport, RowReport, UploadOutcome
 from app.services.inbound import sealed_place
 from app.services.lab_upload_rows import Uploader, UploadRow, file_rows
+from app.services.late_results import open_late_rows
 
 # As many as are listed of any request; the report has them all.
 _SHOWN = 50
+_UNSTORED = (UploadOutcome.CONFLICT, UploadOutcome.REFUSED)
+_LATE = InboxReason.CASEBOOK_LOCKED.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +62,8 @@ async def upload_results(
     if earlier is not None:
         return Uploaded(earlier, repeated=True)
     message_id = new_id()
-    rows = await file_rows(session, uploader, upload.rows, message_id, now)
-    if any(row.errors for row in rows):
+    rows = await _file(session, uploader, upload, message_id, now)
+    if any(row.outcome in _UNSTORED for row in rows):
         raise _refusal(_report(uploader, upload, _unstored(rows), None))
     report = _report(uploader, upload, rows, message_id)
     kept = report.model_dump_json().encode()
@@ -68,7 +71,15 @@ async def upload_results(
     message.sealed, message.answer = keyring.seal(upload.raw, sealed_place(message_id)), kept
     session.add(message)
     await session.flush()
+    await open_late_rows(session, message, upload.rows, rows)
     return Uploaded(kept, repeated=False)
+
+
+async def _file(
+    session: AsyncSession, uploader: Uploader, upload: LabUpload, message_id: UUID, now: datetime
+) -> list[RowReport]:
+    by_place = dict(enumerate(upload.rows))
+    return list((await file_rows(session, uploader, by_place, message_id, now)).values())
 
 
 async def foresee_upload(
@@ -77,7 +88,7 @@ async def foresee_upload(
     """Tell what would become of a file; nothing is kept."""
     attempt = await session.begin_nested()
     try:
-        rows = await file_rows(session, uploader, upload.rows, new_id(), now)
+        rows = await _file(session, uploader, upload, new_id(), now)
     finally:
         await attempt.rollback()
     return _report(uploader, upload, _unstored(rows), None)
@@ -121,6 +132,7 @@ def _report(
         duplicates=counts[UploadOutcome.DUPLICATE],
         conflicts=counts[UploadOutcome.CONFLICT],
         refused=counts[UploadOutcome.REFUSED],
+        inbox=counts[UploadOutcome.INBOX],
         rows=rows,
     )
 
@@ -134,16 +146,22 @@ def _unstored(rows: Sequence[RowReport]) -> list[RowReport]:
 
 
 def _refusal(report: LabUploadReport) -> DomainError:
-    """Refuse a file for its rows; it is a mere conflict only if nothing else is wrong."""
+    """Refuse a file for its rows; closed casebooks or conflicts only if nothing else is wrong."""
     reasons = tuple(
         Reason(error.code, error.message, error.pointer)
         for row in report.rows
+        if row.outcome in _UNSTORED
         for error in row.errors
     )
-    invalid = report.refused > 0
+    if report.refused == 0:
+        kind, code = ErrorKind.CONFLICT, "results_differ"
+    elif report.conflicts == 0 and {reason.code for reason in reasons} == {_LATE}:
+        kind, code = ErrorKind.LOCKED, _LATE
+    else:
+        kind, code = ErrorKind.INVALID, "rows_refused"
     return BatchError(
-        ErrorKind.INVALID if invalid else ErrorKind.CONFLICT,
-        "rows_refused" if invalid else "results_differ",
+        kind,
+        code,
         f"{report.refused + report.conflicts} of {report.received} rows cannot be stored, so none"
         " is; see the report, correct the rows and send the whole file again.",
         reasons[:_SHOWN],
@@ -172,6 +190,6 @@ def _message(
         results=report.received,
         filed=report.new,
         duplicates=report.duplicates,
-        inbox=0,
+        inbox=report.inbox,
         refused=0,
     )

@@ -23,7 +23,8 @@ from app.services.access import Actor, Area, Right, allows
 from app.services.evidence import Scope
 from app.services.grading import load_backgrounds
 from app.services.history import as_of, fetch
-from app.services.lab_recording import record_results
+from app.services.lab_recording import Recorded
+from app.services.lab_sending import SentBody, record_sent
 from app.services.lab_versions import current_versions, is_current
 from app.services.paging import Page, PageRequest, page
 
@@ -73,13 +74,16 @@ class LabWithGrades:
 
 
 async def record_result(
-    session: AsyncSession, actor: Actor, entry: LabEntry, now: datetime
-) -> LabWithGrades:
+    session: AsyncSession, actor: Actor, entry: LabEntry, body: SentBody, now: datetime
+) -> LabWithGrades | Recorded:
     """Store one result, or find that it is here already; raise DomainError if it is refused.
 
-    A sender that may not read gets no conclusion back.
+    A sender that may not read gets no conclusion back; of a result that waits in the inbox there
+    is only the outcome.
     """
-    (recorded,) = await record_results(session, actor, [entry], now)
+    (recorded,) = await record_sent(session, actor, [entry], body, now)
+    if recorded.outcome is RecordingOutcome.INBOX:
+        return recorded
     if recorded.error is not None:
         raise recorded.error.below("/body")
     assert recorded.id is not None, "what is not refused is stored"

@@ -42,6 +42,7 @@ class CountedSubject:
     """An enrolled subject, how it counts, and the version of each fact behind that."""
 
     subject_id: UUID
+    site_id: UUID
     number: str
     place: Place
     evaluability: Evaluability
@@ -123,6 +124,7 @@ def _count(
     since_dosing = replace(judged.window, end_day=None) if judged.window else None
     return CountedSubject(
         subject_id=evidence.subject_id,
+        site_id=evidence.site_id,
         number=evidence.subject.number,
         place=place,
         evaluability=judged,

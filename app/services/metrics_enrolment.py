@@ -25,6 +25,7 @@ from app.services.eligibility import weigh
 from app.services.evidence import Scope, SubjectEvidence, load_subject, load_subjects
 from app.services.metrics_levels import COUNTED_TABLES, enrolled_subjects, level_names
 from app.services.protocols import ActiveProtocol, active_protocol
+from app.services.site_wall import across_sites
 from app.services.subjects import status_of
 
 
@@ -84,9 +85,9 @@ async def _failed_criteria(
             )
             own = Scope(scope.study_id, scope.zone, scope.past, evidence.subject_id)
             noon = datetime.combine(day, time(12), scope.zone)
-            failed[evidence.subject_id] = weigh(
-                await load_subject(session, own), protocol, noon
-            ).failed
+            async with across_sites(session):
+                whole = await load_subject(session, own)
+            failed[evidence.subject_id] = weigh(whole, protocol, noon).failed
     return failed
 
 

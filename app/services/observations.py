@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ARRAY, Uuid, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain.casebook import CasebookState, closed
 from app.domain.disposition import (
     FATAL,
     EndDays,
@@ -22,7 +23,7 @@ from app.domain.disposition import (
 from app.domain.errors import DomainError, invalid, not_found
 from app.domain.facts import AdverseEvent as FatalEvent
 from app.domain.facts import Disposition as DispositionFact
-from app.models import AdverseEvent, Disposition, Subject
+from app.models import AdverseEvent, Casebook, Disposition, Subject
 from app.services import evidence_mapping as to_fact
 from app.services.access import Actor
 
@@ -47,6 +48,11 @@ _FATAL = select(AdverseEvent).where(
     AdverseEvent.grade == FATAL,
     AdverseEvent.retracted.is_(False),
 )
+_CLOSED = select(Casebook.subject_id, Casebook.state).where(
+    Casebook.study_id == bindparam("study_id"),
+    Casebook.subject_id == bindparam("subject_ids", type_=ARRAY(Uuid())).any_(),
+    Casebook.state != CasebookState.OPEN,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,12 @@ class Observable:
     birth_year: int
     ends: EndDays
     zone: ZoneInfo
+    casebook: CasebookState = CasebookState.OPEN
+
+    def check_open(self) -> None:
+        """Refuse whatever would change a closed casebook; raise DomainError, naming the state."""
+        if self.casebook is not CasebookState.OPEN:
+            raise closed(self.casebook)
 
     def check(self, at: datetime, field: str, now: datetime) -> None:
         """Refuse an instant that cannot be; raise DomainError, naming the field.
@@ -75,8 +87,8 @@ async def observable_subjects(
 ) -> dict[UUID, Observable]:
     """Find which of the subjects are of this study, with what was recorded of their leaving.
 
-    The shared lock keeps a disposition out until the commit; it would not see what is recorded
-    here, as this would not see it.
+    The shared lock keeps a disposition out until the commit, and the closing of a casebook; they
+    would not see what is recorded here, as this would not see them.
     """
     given = {"study_id": actor.study_id, "subject_ids": list(subject_ids)}
     subjects = await session.execute(_SHARED, given)
@@ -89,12 +101,16 @@ async def observable_subjects(
     for event in await session.scalars(_FATAL, given):
         fatal[event.subject_id].append(to_fact.adverse_event(event, zone))
 
+    states = {row.subject_id: row.state for row in await session.execute(_CLOSED, given)}
+
     def ends(subject_id: UUID) -> EndDays:
         left = tuple(dispositions[subject_id])
         return end_days(with_implied_death(left, fatal[subject_id]))
 
     return {
-        subject_id: Observable(birth_year, ends(subject_id), zone)
+        subject_id: Observable(
+            birth_year, ends(subject_id), zone, states.get(subject_id, CasebookState.OPEN)
+        )
         for subject_id, birth_year in subjects
     }
 

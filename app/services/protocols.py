@@ -98,17 +98,21 @@ async def active_protocol(
     )
 
 
-async def list_versions(session: AsyncSession, study_id: UUID) -> list[VersionWithActivation]:
-    """List all versions, oldest first, with their signatures."""
+async def list_versions(
+    session: AsyncSession, study_id: UUID, past: datetime | None = None
+) -> list[VersionWithActivation]:
+    """List all versions, oldest first, with their signatures, as known at `past` (None is now)."""
+    version = as_of(ProtocolVersion, study_id, past)
+    activation = as_of(ProtocolActivation, study_id, past)
     query = (
-        select(ProtocolVersion, ProtocolActivation)
+        select(version, activation)
         .outerjoin(
-            ProtocolActivation,
-            (ProtocolActivation.study_id == ProtocolVersion.study_id)
-            & (ProtocolActivation.protocol_version_id == ProtocolVersion.id),
+            activation,
+            (activation.study_id == version.study_id)
+            & (activation.protocol_version_id == version.id),
         )
-        .where(ProtocolVersion.study_id == study_id)
-        .order_by(ProtocolVersion.number)
+        .where(version.study_id == study_id)
+        .order_by(version.number)
     )
     return [_with_activation(row, signed) for row, signed in await session.execute(query)]
 

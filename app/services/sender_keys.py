@@ -35,15 +35,20 @@ def invalid_credentials() -> DomainError:
     )
 
 
-def opened_by(key: str) -> ColumnElement[bool]:
-    """Return the condition on Sender that a key opens its door; raise for what is no key."""
+def prefix_of(key: str) -> str:
+    """Return the part of a key by which it is found; raise for what is no key."""
     found = _KEY.fullmatch(key)
     if found is None:
         raise invalid_credentials()
+    return found[1]
+
+
+def opened_by(key: str) -> ColumnElement[bool]:
+    """Return the condition on Sender that a key opens its door; raise for what is no key."""
     return exists().where(
         SenderKey.study_id == Sender.study_id,
         SenderKey.sender_id == Sender.id,
-        SenderKey.prefix == found[1],
+        SenderKey.prefix == prefix_of(key),
         SenderKey.digest == _digest(key),
         SenderKey.revoked.is_(False),
     )

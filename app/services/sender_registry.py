@@ -19,7 +19,7 @@ from app.domain.errors import DomainError, conflict, forbidden, invalid
 from app.domain.reported_results import known_analyte
 from app.domain.vocabulary import Role
 from app.models import Principal, RoleGrant, Sender, SenderProfileVersion, Site
-from app.services.access import Actor
+from app.services.access import Actor, in_force
 from app.services.history import as_of, fetch, lock
 from app.services.paging import Page, PageRequest, page
 from app.services.sender_profiles import add_version
@@ -65,7 +65,7 @@ async def register_sender(
     site = await session.scalar(
         select(Site).where(Site.study_id == actor.study_id, Site.code == new.site)
     )
-    if site is None:
+    if site is None or not actor.sees(site.id):
         raise invalid("unknown_site", "The study has no site of this code.", "/body/site")
     values = await _checked(session, actor, new.values)
     principal = await _bound_principal(session, actor, new, site)
@@ -181,7 +181,7 @@ async def _grant(session: AsyncSession, principal: Principal, site: Site, now: d
             RoleGrant.principal_id == principal.id,
             RoleGrant.role == Role.LABORATORY_SYSTEM,
             or_(RoleGrant.site_id.is_(None), RoleGrant.site_id == site.id),
-            RoleGrant.valid_from <= now,
+            in_force(now),
             RoleGrant.valid_until.is_(None),
         )
     )

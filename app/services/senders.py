@@ -12,19 +12,27 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, bindparam, exists, or_, select
+from sqlalchemy import DateTime, Select, bindparam, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Bundle
 
 from app.core.rate import Rates
+from app.core.security import Identity
 from app.domain.errors import forbidden, not_found, too_many
 from app.domain.sender_profile import SenderProfile
 from app.domain.vocabulary import Role
-from app.models import Principal, RoleGrant, Sender, SenderProfileVersion, Study
-from app.services.access import Actor
+from app.models import MachineClient, Principal, RoleGrant, Sender, SenderProfileVersion, Study
+from app.services.access import Actor, in_force
 from app.services.history import lock
-from app.services.sender_keys import invalid_credentials, opened_by
+from app.services.sender_keys import invalid_credentials, opened_by, prefix_of
 from app.services.sender_profiles import last_number, stored_profile
+from app.services.walls import (
+    enter_by_certificate,
+    enter_by_client,
+    enter_by_identity,
+    enter_by_key,
+    enter_by_study,
+)
 
 # The active senders whose grant is in force. Put together once, as every message asks; it gives
 # columns and no entities, so that nothing that was read before can stand in for what is true now.
@@ -33,8 +41,7 @@ _GRANTED = exists().where(
     RoleGrant.principal_id == Principal.id,
     RoleGrant.role == Role.LABORATORY_SYSTEM,
     or_(RoleGrant.site_id.is_(None), RoleGrant.site_id == Sender.site_id),
-    RoleGrant.valid_from <= bindparam("now"),
-    or_(RoleGrant.valid_until.is_(None), RoleGrant.valid_until > bindparam("now")),
+    in_force(bindparam("now", type_=DateTime(timezone=True))),
 )
 _ACTIVE: Select[*tuple[Any, ...]] = (
     select(
@@ -93,6 +100,7 @@ async def sender_of_identity(
 
     Raises forbidden for people, and for a client of several studies that names no sender.
     """
+    await enter_by_identity(session, identity, None)
     query = _ACTIVE.where(Principal.issuer == identity[0], Principal.subject == identity[1])
     if code is not None:
         query = query.where(Sender.code == code)
@@ -106,10 +114,33 @@ async def sender_of_identity(
     return _only(found)
 
 
+async def sender_of_client(
+    session: AsyncSession, identity: Identity, request_id: str, now: datetime
+) -> CallingSender:
+    """Find the sender of a machine client by a token that the service itself gave it.
+
+    Raises invalid_credentials for a client that was revoked, or has lost a scope of the token.
+    """
+    client_id = UUID(identity.subject)
+    await enter_by_client(session, client_id)
+    let_in = exists().where(
+        MachineClient.id == client_id,
+        MachineClient.study_id == Sender.study_id,
+        MachineClient.sender_id == Sender.id,
+        MachineClient.revoked.is_(False),
+        MachineClient.scopes.bool_op("@>")(sorted(identity.scopes or ())),
+    )
+    found = await _find(session, _ACTIVE.where(let_in), request_id, now)
+    if not found:
+        raise invalid_credentials()
+    return _only(found)
+
+
 async def sender_of_key(
     session: AsyncSession, secret: str, request_id: str, now: datetime
 ) -> CallingSender:
     """Find the sender that an API key opens the door for; raise invalid_credentials."""
+    await enter_by_key(session, prefix_of(secret))
     found = await _find(session, _ACTIVE.where(opened_by(secret)), request_id, now)
     if not found:
         raise invalid_credentials()
@@ -120,6 +151,7 @@ async def sender_of_certificate(
     session: AsyncSession, digest_hex: str, request_id: str, now: datetime
 ) -> CallingSender:
     """Find the sender of a client certificate by its SHA-256; raise invalid_credentials."""
+    await enter_by_certificate(session, digest_hex.lower())
     known = Sender.certificates.any_() == digest_hex.lower()
     found = await _find(session, _ACTIVE.where(known), request_id, now)
     if not found:
@@ -131,6 +163,7 @@ async def sender_of_code(
     session: AsyncSession, study_key: str, code: str, request_id: str, now: datetime
 ) -> CallingSender:
     """Find a sender by its code, for doors that only this machine reaches; raise not_found."""
+    await enter_by_study(session, study_key)
     query = _ACTIVE.where(Study.key == study_key, Sender.code == code)
     found = await _find(session, query, request_id, now)
     if not found:

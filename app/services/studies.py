@@ -28,6 +28,7 @@ from app.models import (
 from app.protocols import read_definition
 from app.schemas.protocols import parse_definition
 from app.services.access import Area, Right, allows, grants_of
+from app.services.walls import enter
 
 SITE_CODE = "01"
 SHIPPED_STUDY = "NCT07212335"
@@ -75,7 +76,7 @@ async def list_studies(
 ) -> Sequence[Study]:
     """List the studies in which the identity holds a role."""
     held = await grants_of(session, identity, None, now)
-    return list({study.study_id: study for study, _, _ in held}.values())
+    return list({each.study.study_id: each.study for each in held}.values())
 
 
 async def administrator(
@@ -83,9 +84,9 @@ async def administrator(
 ) -> Principal:
     """Return who may set up studies under this identity; raise forbidden."""
     held = await grants_of(session, identity, None, now)
-    for _, principal, role in held:
-        if allows(role, Area.STUDY, Right.CREATE):
-            return principal
+    for each in held:
+        if allows(each.role, Area.STUDY, Right.CREATE):
+            return each.principal
     raise forbidden("role_not_allowed", "Only an administrator sets up a study.")
 
 
@@ -126,6 +127,7 @@ async def create_study(session: AsyncSession, new: NewStudy, now: datetime) -> S
         title=rules.study.title,
         time_zone=rules.study.time_zone,
     )
+    await enter(session, study.study_id)
     session.add(study)
     await session.flush()
     first, first_id = new.people[0], new_id()
@@ -148,7 +150,6 @@ async def _open_first_operation(
     first = new.people[0]
     operation = Operation(
         study_id=study.study_id,
-        id=new_id(),
         actor_id=first_id,
         actor_name=first.display_name,
         role=first.roles[0].value,

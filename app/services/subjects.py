@@ -18,7 +18,7 @@ from app.domain.errors import DomainError
 from app.domain.protocol import ProtocolDefinition
 from app.domain.subject_record import check_subject
 from app.domain.vocabulary import SubjectStatus
-from app.models import Site, Subject
+from app.models import Subject
 from app.services import evidence_mapping as to_fact
 from app.services.access import Actor
 from app.services.evidence import Scope, SubjectEvidence, load_subjects
@@ -26,6 +26,8 @@ from app.services.history import as_of, fetch, lock
 from app.services.locks import lock_study
 from app.services.paging import Page, PageRequest, page
 from app.services.protocols import active_protocol
+from app.services.site_wall import across_sites
+from app.services.sites import own_site
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +46,23 @@ class SubjectWithStatus:
 async def create_subject(
     session: AsyncSession, actor: Actor, values: Mapping[str, Any], now: datetime
 ) -> SubjectWithStatus:
-    """Register a subject for screening under the next number of the study."""
+    """Register a subject for screening under the next number of the study.
+
+    `site` is the code of its hospital; raises invalid for one where the actor does not work, and
+    where there are several to choose from and none is named.
+    """
     await lock_study(session, actor.study_id)
-    count = await session.scalar(
-        select(func.count()).select_from(Subject).where(Subject.study_id == actor.study_id)
-    )
-    site = await session.scalar(
-        select(Site.id).where(Site.study_id == actor.study_id).order_by(Site.id).limit(1)
-    )
+    async with across_sites(session):
+        count = await session.scalar(
+            select(func.count()).select_from(Subject).where(Subject.study_id == actor.study_id)
+        )
+    recorded = {name: value for name, value in values.items() if name != "site"}
     row = Subject(
         study_id=actor.study_id,
         id=new_id(),
         number=f"S-{(count or 0) + 1:03d}",
-        site_id=site,
-        **values,
+        site_id=await own_site(session, actor, values.get("site")),
+        **recorded,
     )
     await _check(session, actor, row, now)
     session.add(row)

@@ -8,9 +8,17 @@ from app.core.config import Settings
 from app.main import create_app
 
 ROOT = Path(__file__).resolve().parents[2]
-OPEN = {"/livez", "/readyz", "/api/v1/fhir/metadata"}
+# The token endpoint takes its credentials in the body.
+OPEN = {"/livez", "/readyz", "/api/v1/fhir/metadata", "/api/v1/lis/token"}
 # Reached before any study is known, so no grant of a study can be asked for.
-ANY_CALLER = {("/metrics", "get"), ("/api/v1/studies", "get"), ("/api/v1/studies", "post")}
+ANY_CALLER = {
+    ("/metrics", "get"),
+    ("/api/v1/studies", "get"),
+    ("/api/v1/studies", "post"),
+    ("/api/v1/audit/checkpoints", "get"),
+    ("/api/v1/audit/verification", "get"),
+    ("/api/v1/audit/verifier", "get"),
+}
 # Here the study follows from who is calling: a machine's from its credentials, a person's from the
 # roles.
 STUDY_OF_THE_CALLER = ("/api/v1/lis/", "/api/v1/fhir")
@@ -25,7 +33,7 @@ OPERATIONS = [
 
 
 def test_only_health_and_capabilities_are_open():
-    """Every operation but livez, readyz and the CapabilityStatement needs credentials."""
+    """Every operation but these needs credentials in its header."""
     unguarded = {path for path, _, operation in OPERATIONS if not operation.get("security")}
     assert unguarded == OPEN
 

@@ -39,7 +39,7 @@ def query(url: str, statement: str):
     """Run one statement and return its first value, if it gives any."""
 
     async def run():
-        database = Database(url, pool_size=1)
+        database = Database(url, pool_size=1, role=None)
         try:
             async with database.engine.begin() as connection:
                 result = await connection.execute(text(statement))

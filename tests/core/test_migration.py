@@ -16,7 +16,7 @@ from app.core.migration import is_current, migrate, newest_revision, scripts
 @pytest.fixture
 async def empty(empty_url):
     """A pool on a database without a schema."""
-    database = Database(empty_url)
+    database = Database(empty_url, role=None)
     yield database
     await database.close()
 

@@ -8,7 +8,9 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey, OKPKey, RSAKey
 
-from app.core.security import DEVELOPMENT_ISSUER, DevelopmentIssuer
+from app.core.development_issuer import DEVELOPMENT_ISSUER, DevelopmentIssuer
+from app.core.key_files import configured_key
+from app.core.security import SIGNING_ACR
 from app.domain.errors import DomainError
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -121,3 +123,62 @@ def test_unsigned_and_foreign_signatures_are_refused(own):
     for token in forged:
         with pytest.raises(DomainError, match="valid bearer token"):
             own.verifier().verify(token, NOW)
+
+
+def test_a_token_of_development_is_a_fresh_login(own):
+    """By default it says when and how strongly the person logged in; on request it does not."""
+    verifier = own.verifier()
+    fresh = verifier.verify(own.token("auditor", NOW, HOUR), NOW)
+    assert (fresh.auth_time, fresh.acr, fresh.scopes) == (NOW, SIGNING_ACR, None)
+    assert fresh.token_id
+    plain = verifier.verify(own.token("auditor", NOW, HOUR, signing=False), NOW)
+    assert (plain.auth_time, plain.acr) == (None, None)
+    earlier = own.token("auditor", NOW, HOUR, auth_time=NOW - HOUR)
+    assert verifier.verify(earlier, NOW).auth_time == NOW - HOUR
+
+
+@pytest.mark.parametrize(
+    ("changes", "scopes"),
+    [
+        (
+            {"client_id": "auditor", "scope": "labs:create  labs:status"},
+            {"labs:create", "labs:status"},
+        ),
+        ({"client_id": "auditor"}, set()),
+        ({"client_id": "portal", "scope": "openid profile"}, None),
+        ({"scope": "openid"}, None),
+    ],
+    ids=str,
+)
+def test_a_machine_is_who_is_its_own_client(own, changes, scopes):
+    """Where the subject is the client there are scopes, if only none; a person has none to obey."""
+    assert own.verifier().verify(sign(own, claims(**changes)), NOW).scopes == scopes
+
+
+def test_each_person_has_a_password_of_their_own(own, tmp_path):
+    """It follows from the key: another process knows it, another key makes another."""
+    assert own.password("auditor") != own.password("monitor")
+    assert own.is_password("auditor", own.password("auditor"))
+    assert not own.is_password("auditor", own.password("monitor"))
+    assert not own.is_password("auditor", "é")
+    assert DevelopmentIssuer(tmp_path, "msc-icaht").password("auditor") == own.password("auditor")
+    other = DevelopmentIssuer(tmp_path / "other", "msc-icaht")
+    assert other.password("auditor") != own.password("auditor")
+
+
+def test_the_key_of_machines_is_read_from_pem(tmp_path):
+    """A private Ed25519 key is taken; a public one, one of another kind and none are refused."""
+    private = OKPKey.generate_key("Ed25519")
+    good = tmp_path / "good.pem"
+    good.write_bytes(private.as_pem(private=True))
+    assert configured_key(good).kid
+    for content in (
+        private.as_pem(private=False),
+        OKPKey.generate_key("X25519").as_pem(private=True),
+        RSAKey.generate_key(2048).as_pem(private=True),
+        b"",
+        b"rubbish",
+    ):
+        good.write_bytes(content)
+        with pytest.raises(ValueError, match="key"):
+            configured_key(good)

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.core import security
-from app.core.security import DevelopmentIssuer
+from app.core import tokens
+from app.core.development_issuer import DevelopmentIssuer
 from app.domain.errors import DomainError
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -44,13 +44,13 @@ def test_the_signature_is_verified_once(issuer, monkeypatch):
     """The second time only the digest of the token is looked up."""
     verifier, token = issuer.verifier(), issuer.token("somebody", NOW, LIFETIME)
     verifier.verify(token, NOW)
-    monkeypatch.setattr(security.jwt, "decode", None)
+    monkeypatch.setattr(tokens, "read", None)
     assert verifier.verify(token, NOW).subject == "somebody"
 
 
 def test_no_more_tokens_are_kept_than_allowed(issuer, monkeypatch):
     """A flood of tokens costs time, not memory."""
-    monkeypatch.setattr(security, "MOST_KEPT", 3)
+    monkeypatch.setattr(tokens, "MOST_KEPT", 3)
     verifier = issuer.verifier()
     for number in range(8):
         token = issuer.token(f"person {number}", NOW, LIFETIME)

@@ -1,6 +1,15 @@
 """A sent result is kept as it came, but for characters that nothing can keep."""
 
-from app.domain.sent_results import SentCode, SentIdentifier, SentResult, storable, without_identity
+from app.domain.sent_results import (
+    SentCode,
+    SentIdentifier,
+    SentResult,
+    identity_of,
+    names_somebody,
+    storable,
+    withheld,
+    without_identity,
+)
 
 
 def test_what_can_be_kept_stays_as_it_came():
@@ -49,3 +58,39 @@ def test_the_patients_own_number_is_no_accession():
     assert without_identity(other) == other
     nothing = SentResult(patients=(), codes=())
     assert without_identity(nothing) == nothing
+
+
+def test_a_long_number_is_found_inside_of_others_a_short_one_only_alone():
+    """A number of few digits stands in dates and accessions by chance."""
+    assert names_somebody("X-MRN-7788-1", {"MRN-7788"})
+    assert names_somebody(" 7 ", {"7"})
+    assert not names_somebody("20260777", {"777"})
+    assert not names_somebody("", {"", " "})
+    assert not names_somebody("A-1", set())
+    patients = (SentIdentifier(value="MRN-7788"), SentIdentifier(value="P-2"))
+    sent = SentResult(patients=patients, codes=(), accession="A-MRN-7788")
+    assert identity_of(sent) == {"MRN-7788", "P-2"}
+    assert without_identity(sent).accession == ""
+
+
+def test_words_that_name_the_patient_are_withheld_wherever_they_stand():
+    """All else stays as it came, and so do the patient's own identifiers."""
+    patients = (SentIdentifier(value="MRN-7788"),)
+    sent = SentResult(
+        patients=patients,
+        codes=(SentCode(code="MRN-7788", system="L", text="x"), SentCode(code="777-3")),
+        values=(("MRN-7788", "1"),),
+        unit="of MRN-7788",
+        status="F",
+        stated_by_message=True,
+    )
+    assert withheld(sent) == SentResult(
+        patients=patients,
+        codes=(SentCode(code="", system="L", text="x"), SentCode(code="777-3")),
+        values=(("", "1"),),
+        unit="",
+        status="F",
+        stated_by_message=True,
+    )
+    other = SentResult(patients=patients, codes=(SentCode(code="777-3"),), unit="g/L")
+    assert withheld(other) == other

@@ -10,7 +10,7 @@ import httpx
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.security import DEVELOPMENT_ISSUER
+from app.core.development_issuer import DEVELOPMENT_ISSUER
 from app.core.serialization import to_json
 from app.domain.vocabulary import Role
 from app.models import Base

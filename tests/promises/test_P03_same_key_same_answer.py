@@ -10,8 +10,6 @@ from tests.factories.doors import DOORS, knock
 from tests.factories.senders import create_sender
 from tests.factories.subjects import register
 
-# Keys are for POST; what is put again is a statement of its own.
-POSTED = [door for door, (method, *_) in DOORS.items() if method == "POST"]
 TABLES = ("inbound_message", "lab_result", "inbox_item", "operation", "change")
 KEY = {"headers": {"Idempotency-Key": "k-1"}}
 
@@ -29,7 +27,7 @@ async def system(api):
     return api(Role.LABORATORY_SYSTEM)
 
 
-@pytest.mark.parametrize("door", POSTED)
+@pytest.mark.parametrize("door", DOORS)
 async def test_the_same_key_and_body_are_answered_alike(system, session, door):
     """The replay has the status, the bytes and the headers of the first answer; nothing is new."""
     first = await knock(system, door, **KEY)
@@ -43,7 +41,7 @@ async def test_the_same_key_and_body_are_answered_alike(system, session, door):
     assert await counts(session) == before
 
 
-@pytest.mark.parametrize("door", POSTED)
+@pytest.mark.parametrize("door", DOORS)
 async def test_the_same_key_for_another_body_is_refused(system, session, door):
     """One byte more is another request: 422, and nothing is written."""
     assert (await knock(system, door, **KEY)).is_success
@@ -52,6 +50,22 @@ async def test_the_same_key_for_another_body_is_refused(system, session, door):
     assert other.status_code == 422
     assert "Idempotency-Key was used for another request" in other.text
     assert await counts(session) == before
+
+
+async def test_control_without_a_key_a_request_acts_again(api):
+    """The control: the same body twice without a key is stored twice."""
+    subject = await register(api)
+    given = {
+        "subject_id": subject,
+        "product": "platelets",
+        "given_at": "2026-06-01T08:00:00+08:00",
+        "units": 1,
+    }
+    ids = {(await api().post("/transfusions", json=given)).json()["id"] for _ in range(2)}
+    with_key = {
+        (await api().post("/transfusions", json=given, **KEY)).json()["id"] for _ in range(2)
+    }
+    assert (len(ids), len(with_key)) == (2, 1)
 
 
 async def test_a_refused_request_does_not_use_up_its_key(system):

@@ -54,6 +54,14 @@ async def test_a_new_key_does_not_make_a_new_result(api, system):
     assert len(await results(api)) == 4
 
 
+async def test_control_another_specimen_is_another_result(api, system):
+    """The control: what differs in its specimen is not absorbed, so absorbing is no accident."""
+    for accession in (ACCESSION, "ANOTHER-1"):
+        content = platelets(f"M-{accession}").replace(ACCESSION.encode(), accession.encode())
+        assert b"1 filed" in (await knock(system, "hl7v2", content=content)).content
+    assert len(await results(api, versions="all")) == 2
+
+
 async def test_a_new_control_id_does_not_make_a_new_result(api, system):
     """The same result in another message is a duplicate, and the answer says so."""
     for control_id, said in (("M-1", b"1 filed, 0 duplicate"), ("M-2", b"0 filed, 1 duplicate")):

@@ -29,12 +29,12 @@ COPIED = (Subject, LabResult, Assessment, Attestation)
 
 
 @pytest.fixture
-async def crowd(committing_url, issuer, clock):
+async def crowd(committing_url, committing_database, issuer, clock):
     """Clients with a connection for each applicant, and the applicants of the first study."""
     database = Database(committing_url, pool_size=APPLICANTS + 2)
     api = clients(build_app(database, issuer, clock), issuer, clock)
     subjects = [await eligible_subject(api) for _ in range(APPLICANTS)]
-    yield api, database, [subject["id"] for subject in subjects]
+    yield api, committing_database, [subject["id"] for subject in subjects]
     await database.close()
 
 
@@ -48,6 +48,8 @@ async def another_study(api, database, number) -> str:
         await create_study(session, new, datetime(2025, 10, 1, tzinfo=UTC))
         await session.commit()
     async with writing(api, key) as (session, actor):
+        # From one study into another: past the wall between them.
+        await session.execute(text("SET LOCAL ROLE postgres"))
         for model in COPIED:
             await session.execute(text(copying(model)), {"study": actor.study_id, "key": STUDY})
     return key

@@ -77,6 +77,17 @@ async def test_a_verdict_waits_for_a_fact_that_is_being_written(committing_api, 
     assert opened == ("A" if kept else "B")
 
 
+async def test_control_without_the_lock_nobody_waits(committing_api, clock):
+    """The control: a writer who does not share the study's lock is passed by, unseen."""
+    subjects = await tolerated(committing_api, clock)
+    decision = await proposed(committing_api)
+    async with writing(committing_api) as (session, actor):
+        session.add(candidate(actor.study_id, subjects[0]))
+        await session.flush()
+        answer = await verdict(committing_api, decision)
+        assert answer.status_code == 201, answer.text
+
+
 class GivenUpError(Exception):
     """The writer gives up."""
 

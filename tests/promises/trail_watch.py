@@ -15,16 +15,16 @@ from sqlalchemy.types import Text
 
 from app.domain.vocabulary import Role
 from app.models import Base, Study, StudyRecord
+from app.services.console_grants import grant_roles
 from app.services.development import fixture_people
 from app.services.fixture_subjects import fixture_subject
-from app.services.grants import grant_roles
 from tests.conftest import Api
-from tests.factories.rows import database_of
+from tests.factories.rows import owners_session
 
 Rows = dict[tuple[str, str], Any]
 WRITING = {"POST", "PUT", "PATCH", "DELETE"}
 # Questions that are asked with a body: they write nothing, so they have no operation.
-QUESTIONS = {"compute_operating_characteristics", "grade_ctcae_value"}
+QUESTIONS = {"compute_operating_characteristics", "grade_ctcae_value", "issue_machine_token"}
 # Rehearsals: that somebody tried is an operation, which writes no row.
 DRY_RUNS = {"validate_hl7v2"}
 
@@ -74,7 +74,7 @@ class TrailWatch:
         return client
 
     async def _rows(self) -> Rows:
-        async with database_of(self.unwatched).session() as session:
+        async with owners_session(self.unwatched) as session:
             found = await session.execute(_images())
             return {(table, id_): json.loads(image) for table, id_, image in found}
 
@@ -118,7 +118,7 @@ class TrailWatch:
         if command == "create_study" and response.is_success:
             key = response.json()["key"]
             (auditor,) = [each for each in fixture_people() if each.roles == (Role.AUDITOR,)]
-            async with database_of(self.unwatched).session() as session:
+            async with owners_session(self.unwatched) as session:
                 await grant_roles(session, key, auditor, "operator", STUDY_BEGAN)
                 await session.commit()
             client.base_url = f"http://test/api/v1/studies/{key}"

@@ -5,7 +5,7 @@ from sqlalchemy import text
 
 from app.core.ids import new_id
 from app.domain.vocabulary import Role
-from tests.factories.dosing import dose
+from tests.factories.dosing import create_bags, dose
 from tests.factories.labs import neutrophils
 from tests.factories.subjects import register
 from tests.routers.test_adverse_events import EVENT, change
@@ -187,12 +187,23 @@ async def test_any_cursor_of_the_right_length_is_answered(auditor):
 
 
 async def test_who_may_read_the_trail(api):
-    """The site's staff, data manager, monitor and auditor may, nobody else."""
+    """The site's staff, data manager, monitor and auditor may, the cell laboratory its own."""
     allowed = {
         Role.PRINCIPAL_INVESTIGATOR, Role.SUB_INVESTIGATOR, Role.STUDY_COORDINATOR,
-        Role.DATA_MANAGER, Role.MONITOR, Role.AUDITOR,
+        Role.DATA_MANAGER, Role.MONITOR, Role.AUDITOR, Role.CELL_LABORATORY,
     }  # fmt: skip
     for role in Role:
         for path in ("operations", "changes"):
             answer = await api(role).get(f"/audit/{path}")
             assert answer.status_code == (200 if role in allowed else 403), (role, path)
+
+
+async def test_the_cell_laboratory_reads_what_it_did_itself(api):
+    """Of the trail it is shown its own operations and their rows, nothing of a subject."""
+    await register(api)
+    await create_bags(api)
+    client = api(Role.CELL_LABORATORY)
+    operations = (await client.get("/audit/operations")).json()["items"]
+    assert {item["command"] for item in operations} == {"create_product_lot", "create_product_bag"}
+    changes = (await client.get("/audit/changes")).json()["items"]
+    assert {item["record_type"] for item in changes} == {"product_lot", "product_bag"}

@@ -8,6 +8,7 @@ import pytest
 from app.domain.vocabulary import Role
 from tests.factories.dosing import dose
 from tests.factories.rows import writing
+from tests.factories.signing import unsigned
 from tests.factories.subjects import register
 from tests.routers.test_adverse_events import EVENT, FATAL, change
 
@@ -130,7 +131,7 @@ async def test_a_signature_decides_and_names_the_signer(api, report):
     later = (await sign(api(), event, is_dlt=True)).json()
     path = f"/adverse-events/{event['id']}/dlt-adjudications"
     listed = (await api(Role.SAFETY_COMMITTEE).get(path)).json()["items"]
-    assert listed == [signed, later]
+    assert listed == [unsigned(signed), unsigned(later)]
     assert (await standing(api, event))["state"] == "dlt"
 
 

@@ -38,7 +38,7 @@ async def tables_with(session, secret: str) -> list[str]:
     """Name the tables in which a text occurs: in words, or in the bytes of a column."""
     found = []
     for table in Base.metadata.sorted_tables:
-        name = table.name
+        name = table.fullname
         query = f"SELECT count(*) FROM {name} each WHERE each::text ILIKE ANY (:looks)"
         looks = [f"%{secret}%", f"%{secret.encode().hex()}%"]
         if (await session.execute(text(query), {"looks": looks})).scalar_one():

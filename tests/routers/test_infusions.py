@@ -15,6 +15,7 @@ from tests.factories.dosing import (
     prescribe,
 )
 from tests.factories.ladder import put_into_force
+from tests.factories.signing import unsigned
 from tests.factories.subjects import created, enrolled, leave, register
 
 
@@ -56,7 +57,7 @@ def codes(infusion):
 async def test_a_prescription_follows_from_weight_and_level(api, subject):
     """The recorded weight of 60 kg gives 120 million cells in 120 ml from two bags."""
     answer = await order(api, subject)
-    infusion = created(answer)
+    infusion = unsigned(created(answer))
     assert answer.headers["etag"] == '"v1"'
     assert (infusion["number"], infusion["dose_level"]) == (1, "A")
     assert (infusion["weight_kg"], infusion["planned_cells"]) == (60, 120000000)

@@ -268,7 +268,7 @@ async def test_different_results_under_one_key_at_once_are_not_both_stored(commi
     assert sorted(taken) == [False, False, True, True]
 
 
-async def test_a_short_way_that_fails_is_the_plain_way(api, database, taken):
+async def test_a_short_way_that_fails_is_the_plain_way(api, app, taken):
     """Without a connection for it the result is stored all the same."""
     subject_id = await register(api)
 
@@ -277,6 +277,6 @@ async def test_a_short_way_that_fails_is_the_plain_way(api, database, taken):
         raise OSError("no connection")
         yield
 
-    database.direct = no_connection
+    app.state.database.direct = no_connection
     answer = await api(SENDER).post("/labs", json=neutrophils(subject_id))
     assert (answer.status_code, taken) == (201, [False])

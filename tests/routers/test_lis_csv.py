@@ -10,7 +10,7 @@ from app.domain.vocabulary import Role
 from app.interop.lab_csv import MAX_ROWS
 from tests.conftest import KEYRING, STUDY
 from tests.factories.labs import neutrophils
-from tests.factories.rows import database_of
+from tests.factories.rows import owners_session
 from tests.factories.senders import (
     BASE,
     bearer,
@@ -260,7 +260,7 @@ async def test_the_same_file_sent_twice_at_once_is_stored_once(committing_api):
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.content for answer in answers}) == 1
     assert sum("idempotent-replay" in answer.headers for answer in answers) == 3
-    async with database_of(committing_api).session() as session:
+    async with owners_session(committing_api) as session:
         assert await session.scalar(text("SELECT count(*) FROM inbound_message")) == 1
 
 

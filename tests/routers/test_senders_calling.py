@@ -6,8 +6,8 @@ import pytest
 from fastapi import APIRouter, Request
 from sqlalchemy import text
 
+from app.core.development_issuer import DEVELOPMENT_ISSUER
 from app.core.rate import SECOND, Rates
-from app.core.security import DEVELOPMENT_ISSUER
 from app.domain.vocabulary import Role
 from app.routers.lis_dependencies import CallingSystem, SenderRoute
 from tests.conftest import STUDY

@@ -11,7 +11,7 @@ from app.domain.errors import DomainError
 from app.domain.vocabulary import Role
 from app.models import Operation, Principal, ProtocolActivation, RoleGrant, Study
 from app.services.access import grants_of
-from app.services.grants import grant_roles
+from app.services.console_grants import grant_roles
 from app.services.studies import Person
 from tests.conftest import NOW, STUDY
 
@@ -25,7 +25,7 @@ def person(*roles: Role) -> Person:
 
 async def roles_held(session, now=NOW) -> set[Role]:
     """The roles of that person in the study."""
-    return {role for _, _, role in await grants_of(session, (ISSUER, "8f3c"), STUDY, now)}
+    return {held.role for held in await grants_of(session, (ISSUER, "8f3c"), STUDY, now)}
 
 
 async def test_a_new_person_gets_the_role(session):
@@ -44,7 +44,7 @@ async def test_the_same_grant_again_changes_nothing(session):
     grants = (
         select(func.count())
         .select_from(RoleGrant)
-        .join(Principal)
+        .join(Principal, RoleGrant.principal_id == Principal.id)
         .where(Principal.issuer == ISSUER)
     )
     assert await session.scalar(grants) == 1
@@ -74,7 +74,7 @@ async def test_an_unknown_study_is_refused(session):
 
 async def test_the_shipped_study_is_set_up_with_its_first_person(empty_url):
     """On an empty database the first grant sets up the study, under its first protocol version."""
-    database = Database(empty_url)
+    database = Database(empty_url, role=None)
     await migrate(database.engine)
     async with database.session() as session:
         assert await grant_roles(session, STUDY, person(Role.ADMINISTRATOR), "root", NOW)

@@ -1,6 +1,8 @@
 """Receiving messages: kept whole, answered alike, and every result accounted for."""
 
 import asyncio
+import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,6 +13,7 @@ from app.domain.sent_results import SentIdentifier
 from app.domain.vocabulary import Role
 from app.services import inbound_placing
 from app.services.inbound import foresee, receive, sealed_place
+from app.services.message_privacy import opened_answer
 from tests.conftest import KEYRING, NOW, STUDY
 from tests.factories.inbound import (
     ANC,
@@ -45,15 +48,42 @@ def counts(receipt) -> tuple[int, ...]:
 
 
 async def test_a_message_is_kept_sealed_with_its_answer(session, caller):
-    """Bytes and answer are kept; only the key opens the bytes, and only in their place."""
+    """Bytes and answer are kept; only the key opens them, and only in their place."""
     sent = delivery(result())
     receipt = await receive(session, caller, sent, KEYRING, NOW, lambda _: b"stored")
     assert receipt.answer == b"stored"
     query = "SELECT sealed, answer, received_at, size FROM inbound_message"
     ((sealed, answer, received_at, size),) = await rows(session, query)
     assert KEYRING.open(sealed, sealed_place(receipt.message_id)) == sent.raw
-    assert (answer, received_at, size) == (b"stored", NOW, len(sent.raw))
+    assert opened_answer(KEYRING, receipt.message_id, answer) == b"stored"
+    assert (received_at, size) == (NOW, len(sent.raw))
     assert b"S-001" not in sealed
+    assert b"stored" not in answer
+
+
+async def test_an_answer_from_before_is_given_as_it_was_kept(session, caller):
+    """Before answers were sealed they were kept as they went out."""
+    receipt = await receive(session, caller, delivery(result()), KEYRING, NOW, lambda _: b"one")
+    assert opened_answer(KEYRING, receipt.message_id, b"in the open") == b"in the open"
+    assert opened_answer(KEYRING, receipt.message_id, None) is None
+
+
+@pytest.mark.parametrize(
+    ("control_id", "is_kept"), [("M-1", True), ("S-001", False), ("X-MRN-7788", False)]
+)
+async def test_a_control_id_that_names_the_patient_is_not_kept(
+    session, caller, control_id, is_kept
+):
+    """A keyed hash of it is; the same message is absorbed all the same, with its answer."""
+    patients = (*result().patients, SentIdentifier(value="MRN-7788"))
+    sent = delivery(replace(result(), patients=patients), control_id=control_id)
+    first = await receive(session, caller, sent, KEYRING, NOW, lambda _: control_id.encode())
+    again = await receive(session, caller, sent, KEYRING, NOW, lambda _: b"two")
+    assert (again.repeated, again.answer) == (True, control_id.encode())
+    assert again.message_id == first.message_id
+    ((kept,),) = await rows(session, "SELECT control_id FROM inbound_message")
+    assert (kept == control_id) == is_kept
+    assert is_kept or re.fullmatch("withheld-[0-9a-f]{64}", kept)
 
 
 async def test_the_same_bytes_again_get_the_same_answer(session, caller):

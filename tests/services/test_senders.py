@@ -6,13 +6,13 @@ import pytest
 from sqlalchemy import func, select
 
 from app.core.database import Database
+from app.core.development_issuer import DEVELOPMENT_ISSUER
 from app.core.migration import migrate
-from app.core.security import DEVELOPMENT_ISSUER
 from app.domain.errors import DomainError
 from app.domain.vocabulary import Role
 from app.models import Operation, Principal, RoleGrant, Sender, SenderProfileVersion
+from app.services.console_grants import grant_roles
 from app.services.development import FIXTURE_SENDER, load_study
-from app.services.grants import grant_roles
 from app.services.senders import (
     sender_of_certificate,
     sender_of_code,
@@ -173,7 +173,7 @@ async def test_a_sender_of_ones_own_is_left_alone(api, session):
 
 async def test_a_study_without_fixture_people_gets_no_sender(empty_url):
     """A study that an operator set up at the console stays as it is."""
-    database = Database(empty_url)
+    database = Database(empty_url, role=None)
     await migrate(database.engine)
     operator = Person("https://id.example", "8f3c", "Dr. Example", "Hospital", (Role.MONITOR,))
     async with database.session() as session:

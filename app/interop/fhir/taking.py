@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from app.domain.inbound import InboundOutcome, InboxReason
+from app.domain.sent_results import identity_of, names_somebody
 from app.interop.fhir.deliveries import delivery, is_expected, names_of, recall, remember
 from app.interop.fhir.judging import MOVED, Judged, judge, moved
 from app.interop.fhir.outcomes import skipped
@@ -49,6 +50,7 @@ async def take(
 
     A strict sender has everything refused that would wait in the inbox.
     """
+    _check_ids(submission)
     if prefer.strict:
         _refuse(strict_issues(submission))
     judged = await judge(door, submission)
@@ -68,6 +70,18 @@ async def take(
     if prefer.strict and not taken.repeated:
         _check_filed(taken)
     return _answered(judged, taken)
+
+
+def _check_ids(submission: Submission) -> None:
+    """Refuse an id of the sender's own that is the patient's: ids are kept in the open."""
+    identity = frozenset[str]().union(*map(identity_of, submission.results))
+    for entry in submission.entries:
+        if names_somebody(entry.terms.client_id or "", identity):
+            raise Refusal(
+                Issue(
+                    "value", "This id holds the patient's number; give the result one of its own."
+                )
+            )
 
 
 async def _received(door: Door, raw: bytes, judged: Judged, control_id: str | None) -> Taken:

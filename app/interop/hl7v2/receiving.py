@@ -20,6 +20,7 @@ from app.interop.hl7v2.acknowledgement import acknowledge, wants_answer
 from app.interop.hl7v2.decoding import plain_text
 from app.interop.hl7v2.framing import messages_in, plain_count
 from app.interop.hl7v2.header import Header, read_header
+from app.interop.hl7v2.identity_words import identity_words
 from app.interop.hl7v2.reading import NOT_HL7, read
 from app.services.inbound import Delivery, Receipt, receive
 from app.services.senders import CallingSender
@@ -101,7 +102,9 @@ async def receive_er7(
     deliveries = await deliveries_of(arrival, caller)
     for delivery in deliveries:
         header = read_header(delivery.raw, caller.profile, arrival.charset)
-        receipt = await receive(session, caller, delivery, keyring, now, answering(header, now))
+        words = identity_words(delivery.raw, header.charset if header else "ascii")
+        named = replace(delivery, identity=words)
+        receipt = await receive(session, caller, named, keyring, now, answering(header, now))
         headers.append(header)
         if receipt.answer:
             answers.append(receipt.answer)

@@ -1,4 +1,4 @@
-"""What laboratories should not send and do: each kind answered as promised, and nothing lost.
+"""P25: what laboratories should not send and do is answered as promised, and nothing is lost.
 
 By both doors, HTTP and MLLP. What can be stored is stored and answered AA; AR is only for what can
 never be taken; and whatever came, the next message on the line is answered.

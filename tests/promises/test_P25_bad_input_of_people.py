@@ -1,4 +1,4 @@
-"""Bad input: a clear problem document, nothing stored, never a 5xx, and no value echoed."""
+"""P25: bad input gets a clear problem document, is not stored nor echoed, and is never a 5xx."""
 
 import json
 
@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from app.domain.vocabulary import Role
+from app.routers import strict_json
 from tests.routers.test_subjects import SUBJECT
 
 SECRET = "Zz-canary-91"
@@ -196,3 +197,14 @@ async def test_without_a_valid_token_nothing_is_answered(api, authorization):
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"].startswith("Bearer")
     assert answer.json()["code"] == "invalid_token"
+
+
+async def test_control_a_lax_reader_stores_what_is_listed(api, session, monkeypatch):
+    """Control: read as the standard library reads it, one of the bodies is taken and stored."""
+    monkeypatch.setattr(strict_json, "parse", json.loads)
+    before = await stored(session)
+    body, status = BODIES["same key twice"]
+    headers = {"Content-Type": "application/json"}
+    answer = await api(Role.STUDY_COORDINATOR).post("/subjects", content=body, headers=headers)
+    assert answer.status_code == 201 != status
+    assert await stored(session) > before

@@ -1,4 +1,4 @@
-"""Bad input to the FHIR façade: each gets the status and the OperationOutcome that it is due."""
+"""P25: bad input to the FHIR façade gets the status and the OperationOutcome it is due."""
 
 import ast
 from pathlib import Path

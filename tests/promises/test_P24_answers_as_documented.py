@@ -1,4 +1,4 @@
-"""Requests drawn from the OpenAPI document get only the answers that it promises.
+"""P24: requests drawn from the OpenAPI document get only the answers that it promises.
 
 New operations are covered as soon as they are in the document. `MSC_FUZZ_EXAMPLES` is the number
 of random requests to each operation, `MSC_FUZZ_SEED` the seed; `make fuzz` sets a large number,
@@ -9,10 +9,12 @@ import os
 from asyncio import get_running_loop
 from datetime import date, datetime, timedelta, timezone
 
+import httpx
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -52,7 +54,7 @@ CONFIG = schemathesis.Config.from_dict(
             "max-examples": EXAMPLES,
             "no-shrink": True,
             "database": "none",
-            "allow-extra-parameters": False,  # every unknown one is refused; see test_bad_input.py
+            "allow-extra-parameters": False,  # every unknown one is refused; see P25
             "with-security-parameters": False,  # each request has a valid token of its role
         },
         "phases": {"coverage": {"enabled": THOROUGH}},
@@ -74,7 +76,7 @@ schema = schemathesis.openapi.from_dict(DOCUMENT, config=CONFIG)
 @pytest.fixture(scope="module")
 async def service(server_url, template, issuer):
     """A service of its own that really commits, with records of every kind."""
-    print(f"MSC_FUZZ_SEED={SEED} MSC_FUZZ_EXAMPLES={EXAMPLES}")  # noqa: T201 - shown on a failure
+    print(f"MSC_FUZZ_SEED={SEED} MSC_FUZZ_EXAMPLES={EXAMPLES}")
     async with administrator(server_url) as connection:
         await connection.execute(text(f"CREATE DATABASE msc_fuzz TEMPLATE {template}"))
     database, clock = Database(on(server_url, "msc_fuzz")), TestClock()
@@ -91,3 +93,48 @@ def test_every_answer_is_as_documented(case, service):
     """No 5xx, no undocumented status, content type or field, and no misfit is accepted."""
     for answer in service.ask(case):
         case.validate_response(answer, checks=CHECKS)
+
+
+SUBJECTS = schema["/api/v1/studies/{study}/subjects"]
+JSON = {"Content-Type": "application/json"}
+PAGE = {"items": [], "next": None}
+
+
+def answered(status: int, headers: dict[str, str], body: object) -> httpx.Response:
+    """Return an answer as if the service had given it."""
+    request = httpx.Request("GET", "http://test/")
+    answer = httpx.Response(status, headers=headers, json=body, request=request)
+    answer.headers.update(headers)
+    answer.elapsed = timedelta()
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body"),
+    [
+        (500, JSON, PAGE),
+        (418, JSON, PAGE),
+        (200, {"Content-Type": "text/plain"}, PAGE),
+        (200, JSON, {"items": [{}], "next": None}),
+        (200, JSON, {"next": None}),
+    ],
+)
+def test_control_a_careless_answer_is_noticed(status, headers, body):
+    """Control: 5xx, an undocumented status or media type and a missing field do not pass."""
+    case = SUBJECTS["GET"].Case(path_parameters={"study": "NCT07212335"})
+    case.validate_response(answered(200, JSON, PAGE), checks=CHECKS)
+    with pytest.raises(BaseExceptionGroup):
+        case.validate_response(answered(status, headers, body), checks=CHECKS)
+
+
+def test_control_an_accepted_misfit_is_noticed():
+    """Control: a service that takes what does not fit the schema does not pass."""
+    misfits = SUBJECTS["POST"].as_strategy(generation_mode=GenerationMode.NEGATIVE)
+
+    @settings(max_examples=5, database=None, deadline=None, phases=[Phase.generate])
+    @given(misfits)
+    def accept(case) -> None:
+        with pytest.raises(BaseExceptionGroup, match="failure"):
+            case.validate_response(answered(200, JSON, PAGE), checks=[negative_data_rejection])
+
+    accept()

@@ -1,4 +1,4 @@
-"""Bad input to what machines call: a clear refusal in the format of the door, nothing stored."""
+"""P25: bad input to what machines call is refused in the format of the door; nothing is stored."""
 
 import httpx
 import pytest

@@ -1,0 +1,276 @@
+"""The sealer as a process or beside the API of development: one at a time, until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+
+import asyncpg
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from app.core.config import Environment, Settings
+from app.core.database import SEALER_ROLE, Database
+from app.core.errors import OperatorError
+from app.core.logging import log
+from app.core.migration import is_current
+from app.core.seal_key import KEY_FILE, SealKey, local_seal_key, read_seal_key
+from app.core.witnesses import CHECKPOINTS, Witness
+from app.domain.seal_note import origin
+from app.operations import database_urls, with_database
+from app.services.seal_restore import (
+    LogRefusedError,
+    acknowledge,
+    check_extends,
+    lacking,
+    published_of,
+)
+from app.services.seal_state import hold_state, seal_lag
+from app.services.sealing import Sealing
+
+PASS_SECONDS = 1.0
+LAG_SECONDS = 60
+LAG_PASSES = 10
+STOP_SECONDS = 5
+# Of the advisory lock that lets one sealer work at a time; it only has to be our own.
+SEALING = 72_123_352
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# The driver's own errors while connecting come as they are.
+_TROUBLES = (
+    OSError, TimeoutError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError,
+)  # fmt: skip
+
+
+class Sealer:
+    """Seals one database with one key and publishes to every witness.
+
+    Nothing is signed unless every witness can be read and is extended by what the log says.
+    """
+
+    def __init__(self, database: Database, key: SealKey, witnesses: Sequence[Witness]) -> None:
+        self._database = database
+        self._key = key
+        self._witnesses = witnesses
+        self._stopped = asyncio.Event()
+        # The note that each witness ended with when it was found to agree with the log.
+        self._agreed: dict[Witness, str | None] = {}
+
+    def stop(self) -> None:
+        """End after the batch that is under way."""
+        self._stopped.set()
+
+    async def run(self) -> None:
+        """Seal every second until stopped; raise LogRefusedError when the log was restored."""
+        trouble = None
+        while not self._stopped.is_set():
+            try:
+                async with self._alone() as connection:
+                    trouble = None
+                    await self._work(connection)
+            except _TROUBLES as error:
+                name = type(error).__name__
+                if name != trouble:
+                    log.warning("seal_interrupted", error=name)
+                trouble = name
+                await self._rest()
+
+    async def run_once(self) -> int:
+        """Seal all that is settled now; return how many operations that were."""
+        async with self._alone(at_once=True) as connection:
+            return await self._seal_all(connection, Sealing(self._key))
+
+    async def acknowledge(self, reason: str) -> str:
+        """Put a restore on record and publish the statement; return it."""
+        async with self._alone(at_once=True) as connection, _session(connection) as session:
+            verifiers = await self._verifiers(session)
+            held = [witness.last() for witness in self._witnesses]
+            published = [published_of(note, verifiers) for note in held if note]
+            if not published:
+                raise LogRefusedError("The witnesses hold nothing that could be acknowledged.")
+            furthest = max(published, key=lambda each: (each.epoch, each.size))
+            note = await acknowledge(session, self._key, furthest, reason)
+            await session.commit()
+            await self._publish(note)
+        return note
+
+    @asynccontextmanager
+    async def _alone(self, at_once: bool = False) -> AsyncIterator[AsyncConnection]:
+        """Give the connection that alone may seal, after waiting for whoever has it now.
+
+        The lock goes with the connection, so a sealer that was killed leaves none behind.
+        """
+        self._agreed.clear()
+        async with self._database.engine.connect() as connection:
+            try:
+                while not (await _lock(connection) or await self._rest()):
+                    if at_once:
+                        raise OperatorError("Another sealer works on this database; stop it first.")
+                yield connection
+            finally:
+                await connection.invalidate()
+
+    async def _rest(self) -> bool:
+        """Wait for the next pass; tell whether there will be none."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopped.wait(), PASS_SECONDS)
+        return self._stopped.is_set()
+
+    async def _work(self, connection: AsyncConnection) -> None:
+        """Seal pass after pass on a connection; every now and then look at what waits."""
+        sealing, passes = Sealing(self._key), 0
+        while not self._stopped.is_set():
+            await self._seal_all(connection, sealing)
+            if passes % LAG_PASSES == 0:
+                await look_at_lag(connection)
+            passes += 1
+            await self._rest()
+
+    async def _seal_all(self, connection: AsyncConnection, sealing: Sealing) -> int:
+        """Seal batches until one is not full, publishing each after its commit."""
+        count = 0
+        while True:
+            async with _session(connection) as session:
+                await self._agree(session)
+                sealed = await sealing.seal(session)
+                await session.commit()
+            if sealed.note:
+                await self._publish(sealed.note)
+            count += sealed.operations
+            if not sealed.is_full or self._stopped.is_set():
+                return count
+
+    async def _publish(self, note: str) -> None:
+        """Add a note to every witness."""
+        for witness in self._witnesses:
+            await asyncio.to_thread(witness.publish, [note])
+            self._agreed[witness] = note
+
+    async def _agree(self, session: AsyncSession) -> None:
+        """Check every witness that may have changed against the log; publish what it lacks."""
+        for witness in self._witnesses:
+            note = witness.last()
+            if witness in self._agreed and self._agreed[witness] == note:
+                continue
+            verifiers = await self._verifiers(session)
+            published = published_of(note, verifiers) if note else None
+            if published is not None:
+                await check_extends(session, published)
+            lacks = await lacking(session, published)
+            await asyncio.to_thread(witness.publish, lacks)
+            self._agreed[witness] = lacks[-1] if lacks else note
+
+    async def _verifiers(self, session: AsyncSession) -> list[str]:
+        """Name our own key to the database and the witnesses; return all keys that signed."""
+        state = await hold_state(session)
+        own = self._key.verifier(origin(str(state.log_id)))
+        state.verifier_key = own
+        for witness in self._witnesses:
+            witness.add_key(own)
+        return sorted({key for witness in self._witnesses for key in witness.verifiers()})
+
+
+def _session(connection: AsyncConnection) -> AsyncSession:
+    return AsyncSession(connection, expire_on_commit=False)
+
+
+async def _lock(connection: AsyncConnection) -> bool:
+    """Try to become the only sealer."""
+    got = await connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": SEALING})
+    await connection.commit()
+    return bool(got)
+
+
+async def look_at_lag(connection: AsyncConnection) -> None:
+    """Raise the alarm when an operation waits too long: an open transaction holds all behind it."""
+    async with _session(connection) as session:
+        lag = await seal_lag(session)
+    if lag > LAG_SECONDS:
+        log.error("seal_lags", seconds=round(lag), limit=LAG_SECONDS)
+
+
+def sealer_of(settings: Settings, database: Database) -> Sealer:
+    """Return the sealer that is configured, or development's own of the data directory."""
+    key, folders = settings.seal_key_file, settings.checkpoint_dirs
+    if settings.environment is Environment.PRODUCTION and not (key and folders):
+        raise OperatorError("The seal needs SEAL_KEY_FILE and CHECKPOINT_DIRS in production.")
+    if not folders:
+        folders = (settings.data_dir / CHECKPOINTS,)
+        folders[0].mkdir(parents=True, exist_ok=True)
+    missing = [str(folder) for folder in folders if not folder.is_dir()]
+    if missing:
+        raise OperatorError(f"CHECKPOINT_DIRS names what is no folder: {', '.join(missing)}.")
+    signing = read_seal_key(key) if key else local_seal_key(settings.data_dir / KEY_FILE)
+    return Sealer(database, signing, [Witness(folder) for folder in folders])
+
+
+def seal(settings: Settings, once: bool, reason: str | None, say: Callable[[str], None]) -> None:
+    """Seal until a signal, or once, or put a restore on record; raise OperatorError."""
+    with database_urls(settings) as urls:
+        asyncio.run(with_database(urls.sealer, _check_schema, SEALER_ROLE))
+        asyncio.run(_seal(settings, urls.sealer, once, reason, say))
+
+
+async def _check_schema(database: Database) -> None:
+    if not await is_current(database.engine):
+        raise OperatorError("The schema is not the one of this release; run msc-icaht migrate.")
+
+
+async def _seal(
+    settings: Settings, url: str, once: bool, reason: str | None, say: Callable[[str], None]
+) -> None:
+    database = Database(url, pool_size=1, role=SEALER_ROLE)
+    try:
+        sealer = sealer_of(settings, database)
+        if reason is not None:
+            say(await sealer.acknowledge(one_line(reason)))
+        elif once:
+            say(f"Sealed {await sealer.run_once()} operations.")
+        else:
+            loop = asyncio.get_running_loop()
+            for each in _STOP_SIGNALS:
+                loop.add_signal_handler(each, sealer.stop)
+            say("Sealing every second. Stop with Ctrl-C.")
+            await sealer.run()
+    except _TROUBLES as error:
+        raise OperatorError(f"Nothing can be sealed ({type(error).__name__}).") from error
+    finally:
+        await database.close()
+
+
+def one_line(reason: str) -> str:
+    """Return a reason that a statement can hold on one line; raise OperatorError."""
+    if not reason.strip() or not reason.isprintable():
+        raise OperatorError("Give the reason as one line of text.")
+    return reason.strip()
+
+
+@asynccontextmanager
+async def sealing_beside(settings: Settings, url: str) -> AsyncIterator[None]:
+    """Seal in the background with a pool of its own while in the context.
+
+    What keeps it from sealing is logged: the service of development goes on without.
+    """
+    database = Database(url, pool_size=1, role=SEALER_ROLE)
+    sealer = sealer_of(settings, database)
+    task = asyncio.create_task(_run_beside(sealer))
+    try:
+        yield
+    finally:
+        sealer.stop()
+        done, _ = await asyncio.wait([task], timeout=STOP_SECONDS)
+        if not done:
+            task.cancel()
+            await asyncio.wait([task])
+        await database.close()
+
+
+async def _run_beside(sealer: Sealer) -> None:
+    try:
+        await sealer.run()
+    except LogRefusedError as error:
+        log.error("seal_refused", reason=str(error))
+    except Exception as error:  # noqa: BLE001 - nobody else looks at the task while it works
+        log.error("seal_failed", error=type(error).__name__)

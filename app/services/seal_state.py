@@ -1,0 +1,60 @@
+"""How far the sealer is, and whether one lives: the one row that it keeps of itself."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+
+from sqlalchemy import DateTime, func, select, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.database import Database
+from app.models import SealState
+
+# An idle sealer says so less often than it looks, to spare the disk.
+_SAID_SECONDS, _ALIVE_SECONDS = 3, 10
+_ALIVE = text(
+    "SELECT alive_at > clock_timestamp() - make_interval(secs => :seconds) FROM seal_state"
+).bindparams(seconds=_ALIVE_SECONDS)
+_NOW = select(func.clock_timestamp(type_=DateTime(timezone=True)))
+
+
+async def hold_state(session: AsyncSession) -> SealState:
+    """Return the state and keep everybody else from sealing until the transaction ends."""
+    held = await session.scalars(
+        select(SealState).with_for_update().execution_options(populate_existing=True)
+    )
+    return held.one()
+
+
+async def database_time(session: AsyncSession) -> datetime:
+    """Return the database's clock, by which the trail is timed."""
+    now: datetime = (await session.scalars(_NOW)).one()
+    return now
+
+
+def say_alive(state: SealState, now: datetime) -> None:
+    """Note that a sealer works, unless it was noted a moment ago."""
+    said = state.alive_at
+    if said is None or not 0 <= (now - said).total_seconds() < _SAID_SECONDS:
+        state.alive_at = now
+
+
+async def has_sealer(session: AsyncSession) -> bool:
+    """Tell whether a sealer works on this database."""
+    return bool(await session.scalar(_ALIVE))
+
+
+async def seal_lag(session: AsyncSession) -> float:
+    """Return the age in seconds of the oldest operation without a seal, 0 without such."""
+    return float(await session.scalar(select(func.seal_lag())) or 0)
+
+
+async def observed_lag(database: Database) -> float:
+    """Return the lag for whoever watches; not a number while the database does not answer."""
+    try:
+        async with database.session() as session:
+            return await seal_lag(session)
+    except (TimeoutError, OSError, SQLAlchemyError):
+        return math.nan
