@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 import schemathesis
 from hypothesis import strategies as st
@@ -33,6 +34,11 @@ def _with_slips(draw: st.DrawFn, example: str) -> bytes:
     return text.encode(draw(st.sampled_from(CODECS)), "replace")
 
 
+def _as_text(example: str | Mapping[str, str]) -> str:
+    """Return an example as it goes over the wire; that of a form is shown as an object."""
+    return example if isinstance(example, str) else urlencode(example)
+
+
 def register(document: Mapping[str, Any]) -> None:
     """Let schemathesis send these for every media type in the document that is not JSON."""
     found: dict[str, set[str]] = {}
@@ -40,7 +46,8 @@ def register(document: Mapping[str, Any]) -> None:
         for operation in operations.values():
             for kind, body in bodies(operation).items():
                 if not kind.endswith("json"):
-                    found.setdefault(kind, set()).update(examples_of(document, body))
+                    written = map(_as_text, examples_of(document, body))
+                    found.setdefault(kind, set()).update(written)
     for kind, examples in found.items():
         like_examples = st.one_of(*(_with_slips(example) for example in sorted(examples)))
         schemathesis.openapi.media_type(kind, like_examples | st.binary(max_size=200))

@@ -148,7 +148,7 @@ def test_a_token_of_development_is_a_fresh_login(own):
         ({"client_id": "portal", "scope": "openid profile"}, None),
         ({"scope": "openid"}, None),
     ],
-    ids=str,
+    ids=["its scopes", "no scope", "a portal", "a person"],
 )
 def test_a_machine_is_who_is_its_own_client(own, changes, scopes):
     """Where the subject is the client there are scopes, if only none; a person has none to obey."""

@@ -183,10 +183,13 @@ async def test_control_a_request_of_two_transactions_is_left_halved(
     """Control: a service that commits its operation before its rows leaves an operation without."""
 
     async def hasty(session, actor, command, reason):
-        await begin_operation(session, actor, command, reason)
+        operation_id = await begin_operation(session, actor, command, reason)
+        studies = await session.scalar(text("SELECT current_setting('app.study_ids')"))
         await session.commit()
-        setting = "SELECT set_config('app.operation_id', id::text, true) FROM operation"
-        await session.execute(text(f"{setting} ORDER BY id DESC LIMIT 1"))
+        for name, value in (("operation_id", str(operation_id)), ("study_ids", studies)):
+            setting = text("SELECT set_config(:name, :value, true)")
+            await session.execute(setting, {"name": f"app.{name}", "value": value})
+        return operation_id
 
     def before_the_last(_statements, commits):
         return [Cut(commits, after=False, commits=True)]
