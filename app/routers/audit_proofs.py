@@ -28,6 +28,12 @@ of_study = APIRouter(prefix="/studies/{study}/audit", route_class=TrialRoute, ta
 Exporter = Annotated[Actor, Depends(permit(Area.EXPORT, Right.READ))]
 
 
+class PythonSource(PlainTextResponse):
+    """A program to download."""
+
+    media_type = "text/x-python"
+
+
 @of_study.get(
     "/export",
     summary="Export the trail with its proofs",
@@ -85,11 +91,10 @@ async def _verified(database: Database, auditors: Sequence[Actor]) -> AsyncItera
     yield report.model_dump_json().encode()
 
 
-@router.get("/verifier", summary="Get the verifier", response_class=PlainTextResponse)
-async def get_verifier(_: Caller) -> PlainTextResponse:
+@router.get("/verifier", summary="Get the verifier", response_class=PythonSource)
+async def get_verifier(_: Caller) -> PythonSource:
     """Return verify.py, which verifies an export with Python's standard library alone."""
-    return PlainTextResponse(
+    return PythonSource(
         _VERIFIER.read_text("utf-8"),
-        media_type="text/x-python; charset=utf-8",
         headers={"Content-Disposition": 'attachment; filename="verify.py"'},
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from asyncio import AbstractEventLoop
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -23,6 +22,7 @@ from tests.contract.aimed_requests import AIMED, Aim, Known, bodies, examples_of
 from tests.factories.dosing import create_bags, prescribe
 from tests.factories.ladder import decide, propose, read_ladder, treat
 from tests.factories.messages import local, of, send, undecodable
+from tests.factories.people import grant, newcomer
 from tests.factories.senders import create_key, create_sender
 from tests.factories.subjects import (
     FIRST_INFUSION,
@@ -55,6 +55,7 @@ class FuzzedService:
     ) -> None:
         self.api, self.database, self.document, self.loop = api, database, document, loop
         self.known = Known()
+        self.staff: set[str] = set()
         self.asked: Counter[str] = Counter()
         self.refused: set[tuple[str, Role]] = set()
 
@@ -98,11 +99,12 @@ class FuzzedService:
                     named = [column for column in table.c if column.name.endswith("_id")]
                     found = await connection.execute(select(table.c.id, *named).order_by("id"))
                     rows = {str(row.id): row._asdict() for row in found}
-                    self.known.ids[table.name] = list(rows)
                     self.known.references |= {
                         id_: {name: str(value) for name, value in row.items() if value}
                         for id_, row in rows.items()
                     }
+                    self.known.ids[table.name] = [id_ for id_ in rows if id_ not in self.staff]
+        self.known.ids["person"] = self.known.ids["principal"]
         # The sender that the machine speaks for stays open and as it is.
         self.known.ids["sender"] = self.known.ids["sender"][1:]
         kinds = ("subject", "adverse_event", "lab_result")
@@ -110,18 +112,35 @@ class FuzzedService:
         self.known.ids["resource"] = [*some, STUDY]
         self.known.definition = (await self.api().get("/protocol")).json()["definition"]
 
+    async def spare_the_staff(self) -> None:
+        """Leave people and grants stored so far as they are: requests go in their name."""
+        async with self.database.engine.connect() as connection:
+            for table in (Base.metadata.tables["principal"], Base.metadata.tables["role_grant"]):
+                self.staff |= {str(id_) for id_ in await connection.scalars(select(table.c.id))}
+
     async def send_examples(self) -> None:
-        """Send the examples of every POST about real records, in the first role that may."""
+        """Send the examples of every POST about real records, in the first role that may.
+
+        What is about a record that only another example makes is sent after that one.
+        """
+        paths = {
+            path: item["post"] for path, item in self.document["paths"].items() if "post" in item
+        }
+        while paths:
+            addressed = {path: self.address(path, post) for path, post in paths.items()}
+            assert any(addressed.values()), f"Nothing to send these about: {list(paths)}"
+            for path, address in addressed.items():
+                if address:
+                    await self.send_examples_of(address, paths.pop(path))
+
+    async def send_examples_of(self, address: str, post: Mapping[str, Any]) -> None:
+        """Send the examples of one POST."""
         aim = Aim(self.known, self.document, Random(0))
-        for path, operations in self.document["paths"].items():
-            operation = operations.get("post", {})
-            for kind, body in bodies(operation).items():
-                for example in examples_of(self.document, body):
-                    sent = example if isinstance(example, str) else aim.value("", example)
-                    await self.send_example(
-                        "http://test" + self.address(path, operation), kind, sent
-                    )
-                    await self.learn()
+        for kind, body in bodies(post).items():
+            for example in examples_of(self.document, body):
+                sent = example if isinstance(example, str) else aim.value("", example)
+                await self.send_example("http://test" + address, kind, sent)
+                await self.learn()
 
     async def send_example(self, url: str, kind: str, example: Any) -> None:
         """Send an example, in the first role that may."""
@@ -131,19 +150,21 @@ class FuzzedService:
             if answer.status_code != 403:
                 break
 
-    def address(self, path: str, operation: Mapping[str, Any]) -> str:
+    def address(self, path: str, operation: Mapping[str, Any]) -> str | None:
         """Return a path with the first known id or documented example for each parameter."""
-        examples = {
-            each["name"]: each["schema"].get("examples") for each in operation["parameters"]
-        }
-        return re.sub(
-            r"\{(\w+)\}", lambda m: str((examples[m[1]] or self.known.ids_for(m[1]))[0]), path
-        )
+        for each in operation.get("parameters", ()):
+            if each["in"] == "path":
+                known = each["schema"].get("examples") or self.known.ids_for(each["name"])
+                if not known:
+                    return None
+                path = path.replace(f"{{{each['name']}}}", str(known[0]))
+        return path
 
 
 async def populate(service: FuzzedService, clock: TestClock) -> None:
     """Run the trial up to an expanded cohort, and send the examples of the document."""
     api = service.api
+    await service.spare_the_staff()
     await treat(api, clock, FIRST_INFUSION, 3, dlts=1)
     await decide(api, "expand_to_six")
     today = clock.now.date()
@@ -155,12 +176,34 @@ async def populate(service: FuzzedService, clock: TestClock) -> None:
     await create_bags(api, 4)
     await propose(api, "hold")
     leaver = await screened_subject(api, today)
+    await ask_for_redaction(api, prescribed["id"], clock)
     exit_ = {"event": "screen_failed", "event_date": today.isoformat(), "reason": "Too old."}
     created(await api().post(f"/subjects/{leaver['id']}/disposition", json=exit_))
     await fill_inbox(api)
+    for number in range(3):
+        await grant(api, Role.MONITOR, person=newcomer(f"newcomer-{number}"))
     clock.advance(days=8)
     await service.learn()
     await service.send_examples()
+
+
+async def ask_for_redaction(api: Api, subject_id: str, clock: TestClock) -> None:
+    """Ask that a narrative that should not be there goes."""
+    event = {
+        "subject_id": subject_id,
+        "term": "Hypertension",
+        "grade": 3,
+        "onset_at": clock.now.isoformat(),
+        "narrative": "Told by a relative.",
+    }
+    told = created(await api(Role.STUDY_COORDINATOR).post("/adverse-events", json=event))
+    body = {
+        "record_type": "adverse_event",
+        "record_id": told["id"],
+        "field": "narrative",
+        "reason": "It names a relative.",
+    }
+    created(await api().post("/redactions", json=body))
 
 
 async def fill_inbox(api: Api) -> None:

@@ -84,10 +84,12 @@ async def service(server_url, template, issuer):
     # To aim, the ids of all rows are read as the owner; the service itself works as the API.
     owner = Database(on(server_url, "msc_fuzz"), pool_size=1, role=None)
     service = FuzzedService(api, owner, DOCUMENT, get_running_loop())
-    await populate(service, clock)
-    yield service
-    await owner.close()
-    await database.close()
+    try:
+        await populate(service, clock)
+        yield service
+    finally:
+        await owner.close()
+        await database.close()
 
 
 @schema.parametrize()
