@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.services.audit import Opened
-from app.services.receipts import BINDING, is_sealed_soon
+from app.services.receipts import binds, is_sealed_soon
 
 RECEIPT, STATUS = "Receipt", "Receipt-Status"
 _AUDIT = "/api/v1/studies/{study}/audit/receipts/{operation_id}"
@@ -14,7 +14,7 @@ _AUDIT = "/api/v1/studies/{study}/audit/receipts/{operation_id}"
 
 def name_receipt(request: Request, response: Response, opened: Opened | None) -> None:
     """Say before the commit where the receipt will be, so that a repeated request hears it too."""
-    if opened is not None and opened.command in BINDING:
+    if opened is not None and binds(opened):
         study = request.path_params["study"]
         path = _AUDIT.format(study=study, operation_id=opened.operation_id)
         response.headers[RECEIPT] = path

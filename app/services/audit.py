@@ -5,7 +5,7 @@ The trail itself is written by triggers, so no use case can forget it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from sqlalchemy import Text, cast, func, insert
@@ -29,6 +29,7 @@ class Opened:
     study_id: UUID
     operation_id: UUID
     command: str
+    is_signed: bool = False
 
 
 async def begin_operation(
@@ -52,6 +53,11 @@ async def begin_operation(
     operation_id: UUID = (await session.execute(_BEGIN.values(values))).scalar_one()
     session.info[_OPENED] = Opened(actor.study_id, operation_id, command)
     return operation_id
+
+
+def mark_signed(session: AsyncSession) -> None:
+    """Note that the operation that was opened carries a signature."""
+    session.info[_OPENED] = replace(session.info[_OPENED], is_signed=True)
 
 
 def opened_operation(session: AsyncSession) -> Opened | None:

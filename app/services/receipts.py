@@ -20,21 +20,8 @@ from app.services.seal_log import inclusion_proof
 from app.services.seal_state import has_sealer
 from app.services.walls import enter
 
-# Acts that bind somebody: whoever does one of these leaves with a receipt.
-BINDING = frozenset(
-    {
-        "activate_protocol_version",
-        "adjudicate_dlt",
-        "create_signature",
-        "execute_redaction",
-        "give_verdict",
-        "lock_casebook",
-        "prescribe_infusion",
-        "propose_decision",
-        "propose_expansion",
-        "request_redaction",
-    }
-)
+# Acts that bind without a signature of their own; who does one, or signs, leaves with a receipt.
+BINDING = frozenset({"execute_redaction", "lock_casebook", "request_redaction"})
 WAIT_SECONDS = 3.0
 _LOOK_SECONDS = 0.1
 _EPOCH_BYTES, _SIZE_BYTES = 4, 8
@@ -97,6 +84,11 @@ async def receipt_of(session: AsyncSession, actor: Actor, operation_id: UUID) ->
         path=[each.hex() for each in path],
         checkpoint=checkpoint.note,
     )
+
+
+def binds(opened: Opened) -> bool:
+    """Tell whether an operation binds somebody, by a signature or by what it is."""
+    return opened.is_signed or opened.command in BINDING
 
 
 async def is_sealed_soon(database: Database, opened: Opened) -> bool:

@@ -19,6 +19,7 @@ from app.core.ids import new_id
 from app.domain.signing import Meaning
 from app.models import Signature
 from app.services.access import Actor
+from app.services.audit import mark_signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,4 +102,5 @@ async def sign(
     )
     session.add(row)
     await session.flush()
+    mark_signed(session)
     return row

@@ -90,7 +90,6 @@ async def test_a_cursor_that_is_none_is_refused(api, cursor):
 def binding(monkeypatch):
     """Registering a subject counts as an act that binds, to have one that needs no trial."""
     monkeypatch.setattr(receipts, "BINDING", frozenset({"create_subject"}))
-    monkeypatch.setattr("app.routers.sealed_answers.BINDING", frozenset({"create_subject"}))
 
 
 BODY = {

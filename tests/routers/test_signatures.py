@@ -141,6 +141,7 @@ async def test_an_order_is_void_from_the_version_that_changes_the_dose(api, cloc
     answer = await change_infusion(api, enrolled["id"], 1, role=PI, weight_kg=70)
     assert answer.status_code == 200, answer.text
     second = answer.json()["signature"]
+    assert "Receipt" in answer.headers
     first, later = await checked(api(), signature["id"]), await checked(api(), second["id"])
     assert (first["record_version"], first["void"], first["void_from_version"]) == (1, True, 3)
     assert (later["record_version"], later["void"], later["void_from_version"]) == (3, False, None)
@@ -190,10 +191,12 @@ OPINION = {
 async def test_an_investigator_signs_an_opinion_and_a_coordinator_proposes_one(api):
     """A coordinator's opinion has no signature until an investigator signs it."""
     body = OPINION | {"subject_id": await register(api)}
-    signed = created(await api().post("/assessments", json=body))
-    assert signed["signature"]["meaning"] == "authored"
-    proposed = created(await api(CRC).post("/assessments", json=body))
+    signed = await api().post("/assessments", json=body)
+    assert created(signed)["signature"]["meaning"] == "authored"
+    unsigned = await api(CRC).post("/assessments", json=body)
+    proposed = created(unsigned)
     assert "signature" not in proposed
+    assert ("Receipt" in signed.headers, "Receipt" in unsigned.headers) == (True, False)
     made = await sign(api(SUB), "assessment", proposed["id"])
     assert made["record_version"] == 1
     changed = await api(CRC).patch(
