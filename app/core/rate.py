@@ -13,8 +13,11 @@ class Rates:
     """Token buckets that hold a minute's allowance, full at first and refilled evenly.
 
     `clock` gives nanoseconds and never goes back. A bucket is one number: when it will be full
-    again. Every process counts for itself.
+    again. Every process counts for itself. Full buckets are forgotten once there are many, so that
+    clients who only come by cost no memory.
     """
+
+    MOST = 10_000
 
     def __init__(self, clock: Callable[[], int] = time.monotonic_ns) -> None:
         self._clock = clock
@@ -31,4 +34,6 @@ class Rates:
         if missing > 0:
             return -(-missing // SECOND)
         self._full_at[client] = full_at
+        if len(self._full_at) > self.MOST:
+            self._full_at = {each: at for each, at in self._full_at.items() if at > now}
         return 0

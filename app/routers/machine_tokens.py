@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from app.core.jose import BadToken
 from app.core.machine_issuer import TOKEN_LIFETIME, MachineIssuer
-from app.domain.errors import not_found
+from app.domain.errors import not_found, too_many
 from app.routers import problems
 from app.routers.dependencies import Now, Session
 from app.routers.route import TrialRoute
@@ -21,6 +21,8 @@ from app.services.machine_clients import prove
 FORM = "application/x-www-form-urlencoded"
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _MOST_FIELDS = 10
+# A token lasts five minutes, so this is enough for a few hundred systems behind one address.
+ASKED_PER_MINUTE = 120
 _FORM_SCHEMA: dict[str, Any] = {
     "type": "object",
     "required": ["grant_type", "client_assertion_type", "client_assertion"],
@@ -66,7 +68,16 @@ class TokenRoute(TrialRoute):
     """A route whose body carries the credentials."""
 
     async def authenticate(self, request: StrictRequest) -> None:
-        """Leave it to the endpoint, which reads the body."""
+        """Count who asks by address; who it is stands in the body, which the endpoint reads."""
+        address = request.client.host if request.client else None
+        wait = request.app.state.rates.take((request.url.path, address), ASKED_PER_MINUTE)
+        if wait:
+            raise too_many(
+                "too_many_token_requests",
+                "Too many tokens were asked for from this address; wait as long as Retry-After"
+                " says, and use a token until it ends.",
+                wait,
+            )
 
 
 router = APIRouter(prefix="/lis/token", route_class=TokenRoute, tags=["laboratory systems"])

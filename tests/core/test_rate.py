@@ -90,3 +90,14 @@ def test_no_minute_holds_more_than_the_burst_and_the_refill(allowance, pauses):
     wait = rates.take("a", allowance)
     ticks.now += wait * SECOND
     assert wait == 0 or rates.take("a", allowance) == 0
+
+
+def test_full_buckets_are_forgotten_and_empty_ones_are_not(rates, ticks, monkeypatch):
+    """Many who come by once take no memory, and who waits does not get in by it."""
+    monkeypatch.setattr(Rates, "MOST", 3)
+    for name in "abc":
+        rates.take(name, 1)
+    ticks.now += MINUTE
+    rates.take("d", 1)
+    assert set(rates._full_at) == {"d"}
+    assert rates.take("d", 1) == 60

@@ -368,6 +368,15 @@ async def test_clients_are_for_those_who_let_senders_in(api, client, sender):
     assert (await change(api(Role.DATA_MANAGER), one(client), 9, revoked=True)).status_code == 412
 
 
+async def test_who_asks_too_often_waits(api, clock, client, monkeypatch):
+    """More requests than an address may make in a minute get 429, with when to come again."""
+    monkeypatch.setattr("app.routers.machine_tokens.ASKED_PER_MINUTE", 2)
+    answers = [await ask(api, "no.assertion.here") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [401, 401, 429]
+    assert int(answers[-1].headers["Retry-After"]) == 30
+    assert answers[-1].json()["code"] == "too_many_token_requests"
+
+
 async def test_without_the_issuer_there_is_no_token_endpoint(database, issuer, clock, api):
     """Where no key is configured the endpoint says that there is none."""
     plain = create_app(Settings(), database, issuer.verifier(), KEYRING, clock)
