@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run demo test check lint types contracts fmt migrate openapi promises fuzz chaos lock clean \
+.PHONY: help run demo test check lint types contracts fmt migrate openapi promises guards fuzz chaos lock clean \
 	bench bench-labs bench-panels bench-bulk bench-messages bench-storage bench-scale bench-series \
 	bench-seal
 
@@ -12,6 +12,8 @@ PYTHON ?= python3
 EXAMPLES ?= 1000
 SECONDS ?= 60
 SEED ?= 0
+ROUNDS ?= 200
+CUTS ?= all
 BIN := .venv/bin
 INSTALLED := .venv/installed
 INSTALLED_DEV := .venv/installed-dev
@@ -53,6 +55,9 @@ fmt: $(INSTALLED_DEV) ## Format, and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+guards: $(INSTALLED_DEV) ## Write app/services/guards.json from the migrations
+	$(BIN)/python -m tests.migrations.guards
+
 openapi: $(INSTALLED_DEV) ## Write openapi/openapi.json
 	$(BIN)/msc-icaht openapi
 
@@ -63,9 +68,11 @@ promises: $(INSTALLED_DEV) ## Show each promise by its tests, and write promises
 	$(BIN)/pytest -n logical --maxprocesses 4 --dist worksteal tests/promises \
 		--promises promises.json
 
-chaos: $(INSTALLED_DEV) ## Kill API, listener and PostgreSQL at random for longer (SECONDS=60, SEED=)
-	MSC_CHAOS_SECONDS=$(SECONDS) MSC_CHAOS_SEED=$(SEED) MSC_PROMISE_ROUNDS=50 $(BIN)/pytest -s \
-		tests/promises/test_P01* tests/promises/test_P06* tests/promises/test_P07*
+chaos: $(INSTALLED_DEV) ## Kill, cut and race at random for longer (SECONDS=60, SEED=, ROUNDS=200, CUTS=all)
+	MSC_CHAOS_SECONDS=$(SECONDS) MSC_CHAOS_SEED=$(SEED) MSC_PROMISE_SEED=$(SEED) \
+		MSC_PROMISE_ROUNDS=$(ROUNDS) MSC_PROMISE_CUTS=$(CUTS) $(BIN)/pytest -s \
+		tests/promises/test_P01* tests/promises/test_P02* tests/promises/test_P05* \
+		tests/promises/test_P06* tests/promises/test_P07* --promises promises-chaos.json
 
 bench: $(INSTALLED) ## Measure the start and the memory
 	$(BIN)/python benchmarks/start.py

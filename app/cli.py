@@ -95,6 +95,9 @@ def _parser() -> argparse.ArgumentParser:
     seal_parser.add_argument(
         "--acknowledge-rollback", metavar="REASON", help="state that the database was restored"
     )
+    seal_parser.add_argument(
+        "--rebuild-nodes", action="store_true", help="compute the tree anew from its leaves"
+    )
     _add_evidence(add(verify_audit))
     add(migrate)
     _add_role(add(token), second=True).add_argument(

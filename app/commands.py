@@ -71,8 +71,8 @@ def seal(wanted: argparse.Namespace) -> None:
 
     settings = Settings()
     configure_logging(settings.log_level)
-    reason = wanted.acknowledge_rollback
-    sealer.seal(settings, wanted.once, reason, lambda said: print(said, flush=True))
+    wish = sealer.SealWish(wanted.once, wanted.rebuild_nodes, wanted.acknowledge_rollback)
+    sealer.seal(settings, wish, lambda said: print(said, flush=True))
 
 
 def verify_audit(wanted: argparse.Namespace) -> int:

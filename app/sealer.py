@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 
 import asyncpg
 from sqlalchemy import text
@@ -19,12 +20,15 @@ from app.core.logging import log
 from app.core.migration import is_current
 from app.core.seal_key import KEY_FILE, SealKey, local_seal_key, read_seal_key
 from app.core.witnesses import CHECKPOINTS, Witness
-from app.domain.seal_note import origin
+from app.domain.seal_note import Checkpoint, origin
 from app.operations import database_urls, with_database
+from app.services.seal_nodes import rebuild
 from app.services.seal_restore import (
     LogRefusedError,
     acknowledge,
+    check_agrees,
     check_extends,
+    furthest_of,
     lacking,
     published_of,
 )
@@ -57,6 +61,7 @@ class Sealer:
         self._stopped = asyncio.Event()
         # The note that each witness ended with when it was found to agree with the log.
         self._agreed: dict[Witness, str | None] = {}
+        self._published: Checkpoint | None = None
 
     def stop(self) -> None:
         """End after the batch that is under way."""
@@ -86,15 +91,20 @@ class Sealer:
         """Put a restore on record and publish the statement; return it."""
         async with self._alone(at_once=True) as connection, _session(connection) as session:
             verifiers = await self._verifiers(session)
-            held = [witness.last() for witness in self._witnesses]
-            published = [published_of(note, verifiers) for note in held if note]
-            if not published:
-                raise LogRefusedError("The witnesses hold nothing that could be acknowledged.")
-            furthest = max(published, key=lambda each: (each.epoch, each.size))
-            note = await acknowledge(session, self._key, furthest, reason)
+            held = [witness.notes() for witness in self._witnesses]
+            note = await acknowledge(session, self._key, held, verifiers, reason)
             await session.commit()
             await self._publish(note)
         return note
+
+    async def rebuild_nodes(self) -> int:
+        """Compute the nodes of the tree anew from its leaves; return how many were false."""
+        async with self._alone(at_once=True) as connection, _session(connection) as session:
+            verifiers = await self._verifiers(session)
+            held = [note for witness in self._witnesses for note in witness.notes()]
+            mended = await rebuild(session, furthest_of(held, verifiers))
+            await session.commit()
+        return mended
 
     @asynccontextmanager
     async def _alone(self, at_once: bool = False) -> AsyncIterator[AsyncConnection]:
@@ -134,9 +144,10 @@ class Sealer:
         while True:
             async with _session(connection) as session:
                 await self._agree(session)
-                sealed = await sealing.seal(session)
+                sealed = await sealing.seal(session, self._published)
                 await session.commit()
             if sealed.note:
+                self._published = sealed.stated
                 await self._publish(sealed.note)
             count += sealed.operations
             if not sealed.is_full or self._stopped.is_set():
@@ -155,12 +166,16 @@ class Sealer:
             if witness in self._agreed and self._agreed[witness] == note:
                 continue
             verifiers = await self._verifiers(session)
+            if witness not in self._agreed:
+                check_agrees(witness.notes())
             published = published_of(note, verifiers) if note else None
             if published is not None:
                 await check_extends(session, published)
             lacks = await lacking(session, published)
+            stated = [published_of(each, verifiers) for each in lacks]
             await asyncio.to_thread(witness.publish, lacks)
             self._agreed[witness] = lacks[-1] if lacks else note
+            self._published = stated[-1] if stated else published
 
     async def _verifiers(self, session: AsyncSession) -> list[str]:
         """Name our own key to the database and the witnesses; return all keys that signed."""
@@ -206,11 +221,20 @@ def sealer_of(settings: Settings, database: Database) -> Sealer:
     return Sealer(database, signing, [Witness(folder) for folder in folders])
 
 
-def seal(settings: Settings, once: bool, reason: str | None, say: Callable[[str], None]) -> None:
-    """Seal until a signal, or once, or put a restore on record; raise OperatorError."""
+@dataclass(frozen=True)
+class SealWish:
+    """What an operator asks of the sealer; by default to seal until a signal."""
+
+    once: bool = False
+    rebuild: bool = False
+    reason: str | None = None
+
+
+def seal(settings: Settings, wish: SealWish, say: Callable[[str], None]) -> None:
+    """Seal until a signal, or do the one thing that is wished; raise OperatorError."""
     with database_urls(settings) as urls:
         asyncio.run(with_database(urls.sealer, _check_schema, SEALER_ROLE))
-        asyncio.run(_seal(settings, urls.sealer, once, reason, say))
+        asyncio.run(_seal(settings, urls.sealer, wish, say))
 
 
 async def _check_schema(database: Database) -> None:
@@ -218,15 +242,15 @@ async def _check_schema(database: Database) -> None:
         raise OperatorError("The schema is not the one of this release; run msc-icaht migrate.")
 
 
-async def _seal(
-    settings: Settings, url: str, once: bool, reason: str | None, say: Callable[[str], None]
-) -> None:
+async def _seal(settings: Settings, url: str, wish: SealWish, say: Callable[[str], None]) -> None:
     database = Database(url, pool_size=1, role=SEALER_ROLE)
     try:
         sealer = sealer_of(settings, database)
-        if reason is not None:
-            say(await sealer.acknowledge(one_line(reason)))
-        elif once:
+        if wish.reason is not None:
+            say(await sealer.acknowledge(one_line(wish.reason)))
+        elif wish.rebuild:
+            say(f"Mended {await sealer.rebuild_nodes()} nodes of the tree.")
+        elif wish.once:
             say(f"Sealed {await sealer.run_once()} operations.")
         else:
             loop = asyncio.get_running_loop()

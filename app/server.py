@@ -10,6 +10,8 @@ from datetime import timedelta
 from functools import partial
 
 import uvicorn
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.clock import system_clock
 from app.core.config import Environment, Settings
@@ -124,8 +126,23 @@ async def prepare(settings: Settings, database: Database) -> None:
         await migrate(database.engine)
     if not production:
         async with database.session() as session:
+            await _check_owner(session)
             await load_study(session, system_clock())
             await session.commit()
+
+
+async def _check_owner(session: AsyncSession) -> None:
+    """Refuse to load the study of development as who does not see which studies are there."""
+    query = text(
+        "SELECT current_user FROM pg_class WHERE oid = 'study'::regclass"
+        " AND NOT pg_has_role(current_user, relowner, 'MEMBER')"
+    )
+    login = await session.scalar(query)
+    if login is not None:
+        raise OperatorError(
+            f"In development the service loads a study, which {login} cannot; set"
+            " OWNER_DATABASE_URL to the same database as the owner of its tables."
+        )
 
 
 async def check_guarantees(settings: Settings, url: str) -> None:

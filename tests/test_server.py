@@ -1,13 +1,15 @@
 """What keeps the service from starting is one sentence, said before anything is served."""
 
 import json
+from functools import partial
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.engine import make_url
 
 from app import operations, server
 from app.core.config import Environment, Settings
-from app.core.database import Database
+from app.core.database import API_ROLE, Database
 from app.core.errors import OperatorError
 from tests.factories.tokens import public
 
@@ -140,3 +142,13 @@ async def untouched(empty_url):
 def test_production_does_not_migrate(untouched):
     """In production the schema is changed by its own command only."""
     refused(PRODUCTION | {"database_url": untouched}, "run msc-icaht migrate")
+
+
+async def test_development_names_the_owners_address_that_is_missing(committing_url):
+    """The API's login cannot load the study, and says so, whether the study is there or not."""
+    login = make_url(committing_url).set(username=API_ROLE).render_as_string(hide_password=False)
+    work = partial(server.prepare, Settings())
+    with pytest.raises(OperatorError, match="set OWNER_DATABASE_URL") as failure:
+        await operations.with_database(login, work)
+    assert "duplicate key" not in str(failure.value)
+    await operations.with_database(committing_url, work)

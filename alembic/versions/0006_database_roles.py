@@ -91,8 +91,58 @@ BEGIN
     RETURN enter(({}));
 END $$
 """
+# Whoever breaks into the service must not write into the past: not under an operation of another
+# transaction, and not with another time than the database's. Results of several requests share a
+# transaction, each under its own operation.
+CHECK_ORIGIN = """
+CREATE FUNCTION check_origin() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    written_under uuid[];
+BEGIN
+    IF current_user <> 'msc_icaht_api' OR NOT EXISTS (SELECT FROM new_rows) THEN
+        RETURN NULL;
+    END IF;
+    IF TG_OP = 'UPDATE' THEN
+        written_under := ARRAY[current_operation()];
+    ELSE
+        written_under := (SELECT array_agg(DISTINCT operation_id) FROM new_rows);
+    END IF;
+    IF EXISTS (
+        SELECT FROM unnest(written_under) AS named WHERE NOT EXISTS (
+            SELECT FROM operation WHERE id = named
+            AND transaction = pg_current_xact_id()::text::bigint
+        )
+    ) THEN
+        RAISE EXCEPTION 'an operation is written under in its own transaction only'
+            USING ERRCODE = '28000';
+    END IF;
+    IF TG_OP = 'INSERT' AND EXISTS (
+        SELECT FROM new_rows
+        WHERE recorded_at NOT BETWEEN transaction_timestamp() AND clock_timestamp()
+    ) THEN
+        RAISE EXCEPTION 'a row is of the moment in which it is written' USING ERRCODE = '55000';
+    END IF;
+    RETURN NULL;
+END $$
+"""
+CHECK_MOMENT = """
+CREATE FUNCTION check_moment() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF current_user = 'msc_icaht_api' AND EXISTS (
+        SELECT FROM new_rows
+        WHERE recorded_at NOT BETWEEN transaction_timestamp() AND clock_timestamp()
+    ) THEN
+        RAISE EXCEPTION 'an operation is of the moment in which it is written'
+            USING ERRCODE = '55000';
+    END IF;
+    RETURN NULL;
+END $$
+"""
 WALL_OFF = """
 CREATE FUNCTION wall_off(tab regclass, kind text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    act text;
+    own_name text;
 BEGIN
     EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', tab);
     EXECUTE format(
@@ -103,6 +153,16 @@ BEGIN
     EXECUTE format('GRANT SELECT ON %s TO msc_icaht_api, msc_icaht_sealer', tab);
     EXECUTE format('GRANT INSERT %s ON %s TO msc_icaht_api',
                    CASE kind WHEN 'record' THEN ', UPDATE' ELSE '' END, tab);
+    FOREACH act IN ARRAY CASE
+        WHEN NOT EXISTS (SELECT FROM pg_attribute
+                         WHERE attrelid = tab AND attname = 'operation_id') THEN '{}'
+        WHEN kind = 'record' THEN '{insert,update}' ELSE '{insert}' END::text[]
+    LOOP
+        own_name := (SELECT relname FROM pg_class WHERE oid = tab) || '_check_' || act || 's';
+        EXECUTE format('CREATE TRIGGER %I AFTER %s ON %s REFERENCING NEW TABLE AS new_rows'
+                       ' FOR EACH STATEMENT EXECUTE FUNCTION check_origin()', own_name, act, tab);
+        EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', tab, own_name);
+    END LOOP;
 END $$
 """
 GUARD = """
@@ -135,8 +195,8 @@ BEGIN
     PERFORM wall_off(tab, kind);
 END $$
 """
-FUNCTIONS = ("current_studies()", "enter(uuid[])", "wall_off(regclass, text)",
-             "guard(regclass, text)")  # fmt: skip
+FUNCTIONS = ("current_studies()", "enter(uuid[])", "check_origin()", "check_moment()",
+             "wall_off(regclass, text)", "guard(regclass, text)")  # fmt: skip
 # Of a database role, all databases of the cluster may hold something.
 DROP_ROLE = """
 DO $$ BEGIN
@@ -169,7 +229,7 @@ def upgrade() -> None:
 
 def create_functions() -> None:
     """Create the doors, and what guards a table."""
-    for statement in (CURRENT_STUDIES, ENTER, WALL_OFF, GUARD):
+    for statement in (CURRENT_STUDIES, ENTER, CHECK_ORIGIN, CHECK_MOMENT, WALL_OFF, GUARD):
         op.execute(statement)
     for signature, query in DOORS.items():
         op.execute(DOOR.format(signature, query))
@@ -186,6 +246,13 @@ def build_walls() -> None:
     for table, column in LOCKED.items():
         op.execute(f"GRANT UPDATE ({column}) ON {table} TO msc_icaht_api")
     op.execute("SELECT wall_off('change', 'fact')")
+    # The trail writes itself, by functions of its owner.
+    op.execute("DROP TRIGGER change_check_inserts ON change")
+    op.execute(
+        "CREATE TRIGGER operation_check_inserts AFTER INSERT ON operation"
+        " REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION check_moment()"
+    )
+    op.execute("ALTER TABLE operation ENABLE ALWAYS TRIGGER operation_check_inserts")
     op.execute("REVOKE INSERT ON change FROM msc_icaht_api")
     op.execute("GRANT SELECT, INSERT, UPDATE ON idempotency_record TO msc_icaht_api")
     op.execute("GRANT SELECT ON alembic_version TO msc_icaht_api, msc_icaht_sealer")
@@ -221,6 +288,8 @@ def downgrade() -> None:
         op.execute(f"DROP POLICY own_study ON {table}")
         op.execute(f"DROP POLICY every_study ON {table}")
         op.execute(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")
+        for act in ("inserts", "updates"):
+            op.execute(f"DROP TRIGGER IF EXISTS {table}_check_{act} ON {table}")
     for signature in DOORS:
         op.execute(f"DROP FUNCTION {signature}")
     for function in reversed(FUNCTIONS):

@@ -67,7 +67,7 @@ BEGIN
 END $$
 """
 
-OF_SITE = ("subject", "subject_identifier", "sender")
+OF_SITE = ("subject", "subject_identifier", "sender", "role_grant")
 OF_SUBJECT = (
     "adverse_event",
     "assessment",
@@ -80,6 +80,7 @@ OF_SUBJECT = (
     "transfusion",
 )
 OF_SENDER = ("sender_key", "sender_profile")
+OF_GRANT = ("grant_confirmation", "grant_end")
 # What a person uploaded is of the sites that the person is bound to.
 MESSAGES = """
     sender_id IN (SELECT id FROM sender)
@@ -90,19 +91,25 @@ MESSAGES = """
         )
     )
 """
+# A change is shown by the site of what changed; of the tables that no site has, by name. What is in
+# none of these lists is not shown.
 CHANGES = """
-    CASE table_name
-        WHEN 'subject' THEN record_id IN (SELECT id FROM subject)
-        WHEN 'sender' THEN record_id IN (SELECT id FROM sender)
-        WHEN 'inbox_item' THEN (new ->> 'message_id')::uuid IN (SELECT id FROM inbound_message)
-        ELSE coalesce((new ->> 'subject_id')::uuid IN (SELECT id FROM subject), true)
-            AND coalesce((new ->> 'sender_id')::uuid IN (SELECT id FROM sender), true)
+    CASE
+        WHEN table_name = 'subject' THEN record_id IN (SELECT id FROM subject)
+        WHEN table_name = 'sender' THEN record_id IN (SELECT id FROM sender)
+        WHEN table_name = 'inbox_item'
+            THEN (new ->> 'message_id')::uuid IN (SELECT id FROM inbound_message)
+        WHEN table_name IN ('machine_client', 'sender_key')
+            THEN (new ->> 'sender_id')::uuid IN (SELECT id FROM sender)
+        WHEN table_name IN ('product_bag', 'product_lot') THEN true
+        ELSE coalesce((new ->> 'subject_id')::uuid IN (SELECT id FROM subject), false)
     END
 """
 WALLS = {
     **dict.fromkeys(OF_SITE, "site_id = ANY ((SELECT current_sites())::uuid[])"),
     **dict.fromkeys(OF_SUBJECT, "subject_id IN (SELECT id FROM subject)"),
     **dict.fromkeys(OF_SENDER, "sender_id IN (SELECT id FROM sender)"),
+    **dict.fromkeys(OF_GRANT, "grant_id IN (SELECT id FROM role_grant)"),
     "dlt_adjudication": "adverse_event_id IN (SELECT id FROM adverse_event)",
     "inbound_message": MESSAGES,
     "inbox_item": "message_id IN (SELECT id FROM inbound_message)",

@@ -107,6 +107,16 @@ BEGIN
                 WHERE asked.study_id = OLD.study_id AND asked.casebook_id = OLD.id
                   AND asked.casebook_version = OLD.version AND answer.approved
             );
+        ELSIF NEW.state = 'locked' THEN
+            may := may AND EXISTS (
+                SELECT FROM signature signed
+                JOIN operation signing
+                  ON signing.study_id = signed.study_id AND signing.id = signed.operation_id
+                 AND signing.actor_id = signed.signer_id AND signing.role = signed.role
+                WHERE signed.study_id = NEW.study_id AND signed.record_type = 'casebook'
+                  AND signed.record_id = NEW.subject_id AND signed.digest = NEW.digest
+                  AND signed.role = 'principal_investigator'
+            );
         END IF;
     END IF;
     IF NOT may THEN

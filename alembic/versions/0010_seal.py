@@ -46,6 +46,51 @@ SET search_path = public, pg_temp AS $$
     ), 0)
 $$
 """
+# The places of the log that no operation accounts for: without a leaf, or without the header that
+# the leaf is the hash of. It tells of no study whose.
+SEAL_HOLES = """
+CREATE FUNCTION seal_holes() RETURNS SETOF bigint LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = public, pg_temp AS $$
+    SELECT place.index
+    FROM generate_series(0, (SELECT max(index) FROM seal_leaf)) AS place (index)
+    LEFT JOIN seal_leaf l ON l.index = place.index
+    LEFT JOIN seal_entry e ON e.index = place.index
+    WHERE l.hash IS DISTINCT FROM sha256('\\x00'::bytea || convert_to(e.header, 'UTF8'))
+       OR strpos(e.header, '"study_id":"' || e.study_id || '"') = 0
+    ORDER BY place.index
+$$
+"""
+# Nodes are a cache of what follows from the leaves: whoever calls this can only make them right.
+REBUILD_NODES = """
+CREATE FUNCTION rebuild_nodes() RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = public, pg_temp AS $$
+DECLARE
+    height int := 0;
+    mended bigint;
+    total bigint := 0;
+BEGIN
+    WHILE (SELECT max(index) FROM seal_leaf) + 1 >= 2::bigint ^ (height + 1) LOOP
+        WITH below AS (
+            SELECT index, hash FROM seal_leaf WHERE height = 0
+            UNION ALL SELECT index, hash FROM seal_node WHERE level = height AND height > 0
+        )
+        INSERT INTO seal_node (level, index, hash)
+        SELECT height + 1, l.index / 2, sha256('\\x01'::bytea || l.hash || r.hash)
+        FROM below l JOIN below r ON r.index = l.index + 1 WHERE l.index % 2 = 0
+        ON CONFLICT (level, index) DO UPDATE SET hash = excluded.hash
+        WHERE seal_node.hash <> excluded.hash;
+        GET DIAGNOSTICS mended = ROW_COUNT;
+        total := total + mended;
+        height := height + 1;
+    END LOOP;
+    RETURN total;
+END $$
+"""
+FUNCTIONS = {
+    "seal_lag()": SEAL_LAG,
+    "seal_holes()": SEAL_HOLES,
+    "rebuild_nodes()": REBUILD_NODES,
+}
 
 
 def upgrade() -> None:
@@ -74,8 +119,11 @@ def upgrade() -> None:
     op.execute("GRANT CREATE ON SCHEMA public TO msc_icaht_audit")
     for table in (*OF_STUDIES, *OF_ALL):
         guard(table)
-    op.execute(SEAL_LAG)
-    op.execute("ALTER FUNCTION seal_lag() OWNER TO msc_icaht_audit")
+    for signature, body in FUNCTIONS.items():
+        op.execute(body)
+        op.execute(f"ALTER FUNCTION {signature} OWNER TO msc_icaht_audit")
+    op.execute("REVOKE EXECUTE ON FUNCTION rebuild_nodes() FROM PUBLIC")
+    op.execute("GRANT EXECUTE ON FUNCTION rebuild_nodes() TO msc_icaht_sealer")
     op.execute("REVOKE CREATE ON SCHEMA public FROM msc_icaht_audit")
 
 
@@ -173,7 +221,8 @@ def create_tables() -> None:
 
 
 def downgrade() -> None:
-    op.execute("DROP FUNCTION seal_lag()")
+    for signature in FUNCTIONS:
+        op.execute(f"DROP FUNCTION {signature}")
     for table in (*OF_ALL, *OF_STUDIES):
         op.drop_table(table)
     for table in MANY:

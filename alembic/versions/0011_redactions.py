@@ -33,14 +33,24 @@ TEXTS = {
     "protocol_activation": ("reason",),
     "sender_profile": ("reason",),
     "signature": ("reason",),
+    "subject": ("car_t_product",),
     "transfusion": ("note",),
     "unlock_request": ("reason",),
     "unlock_verdict": ("reason",),
 }
 DOCUMENTS = {"assessment": ("content.findings", "content.note")}
 OWNED = {"operation": ("reason",)}
+# Tables of revision 0012, which gives the audit owner what it needs of them.
+LATER = {"data_cut": ("purpose",), "vault_access": ("purpose",)}
+# What says at which site a record is, beside the tables above.
+LOCATING = ("enrolment", "inbound_message", "sender")
 # A signed document shows the record, so it loses the value as well.
 BOUND = {"signature": ("document", "digest")}
+
+SITES = {
+    "redaction_request": "site_id = ANY ((SELECT current_sites())::uuid[])",
+    "redaction": "request_id IN (SELECT id FROM redaction_request)",
+}
 
 # Keys and texts as JSON writes them, with and without a space between.
 SCRUB = """
@@ -55,6 +65,29 @@ BEGIN
         content := replace(content, key || ':' || to_json(value)::text, key || ':"[redacted]"');
     END LOOP;
     RETURN content;
+END $$
+"""
+# A signed document is canonical JSON and stays so: only the object that is the record, or that the
+# document says it speaks of, loses the value. The same words about somebody else stand.
+SCRUB_SHOWN = """
+CREATE FUNCTION scrub_shown(content json, record uuid, field text, gone text[]) RETURNS text
+LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    IF json_typeof(content) = 'object' THEN
+        IF record::text IN (content ->> 'id', content ->> 'record_id') THEN
+            RETURN scrub(content::text, field, gone);
+        END IF;
+        RETURN '{' || coalesce((
+            SELECT string_agg(to_json(key)::text || ':' || scrub_shown(value, record, field, gone),
+                              ',' ORDER BY place)
+            FROM json_each(content) WITH ORDINALITY AS parts (key, value, place)), '') || '}';
+    END IF;
+    IF json_typeof(content) = 'array' THEN
+        RETURN '[' || coalesce((
+            SELECT string_agg(scrub_shown(value, record, field, gone), ',' ORDER BY place)
+            FROM json_array_elements(content) WITH ORDINALITY AS parts (value, place)), '') || ']';
+    END IF;
+    RETURN content::text;
 END $$
 """
 # What is left of a row, written as the seal writes it, in hexadecimal.
@@ -114,6 +147,86 @@ BEGIN
     RETURN gone;
 END $$
 """
+# A record is at the site that it names, or at that of the first that it names here.
+SITE_OF_IMAGE = """
+CREATE FUNCTION site_of_image(study uuid, tab text, image jsonb) RETURNS uuid
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    holder record;
+BEGIN
+    IF image ->> 'site_id' IS NOT NULL THEN
+        RETURN (image ->> 'site_id')::uuid;
+    END IF;
+    SELECT of_table, (image ->> field)::uuid AS id INTO holder FROM (VALUES
+        (1, 'subject_id', 'subject'),
+        (2, 'sender_id', 'sender'),
+        (3, 'adverse_event_id', 'adverse_event'),
+        (4, 'casebook_id', 'casebook'),
+        (5, 'message_id', 'inbound_message'),
+        (6, 'request_id', CASE tab WHEN 'unlock_verdict' THEN 'unlock_request'
+                                   WHEN 'redaction' THEN 'redaction_request' END)
+    ) AS holders (place, field, of_table)
+    WHERE image ->> field IS NOT NULL AND of_table IS NOT NULL ORDER BY place LIMIT 1;
+    RETURN CASE WHEN FOUND THEN site_of_record(study, holder.of_table, holder.id) END;
+END $$
+"""
+SITE_OF_RECORD = """
+CREATE FUNCTION site_of_record(study uuid, tab text, record uuid) RETURNS uuid
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    image jsonb;
+BEGIN
+    IF tab = 'operation' THEN
+        RETURN site_of_operation(study, record);
+    END IF;
+    EXECUTE format('SELECT to_jsonb(t) FROM %I t WHERE study_id = $1 AND id = $2', tab)
+        INTO image USING study, record;
+    RETURN site_of_image(study, tab, image);
+END $$
+"""
+# An operation is at the one site of all that it wrote; what it wrote of no site does not count.
+SITE_OF_OPERATION = """
+CREATE FUNCTION site_of_operation(study uuid, writer uuid) RETURNS uuid
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    tab text;
+    more uuid[];
+    sites uuid[] := ARRAY(
+        SELECT DISTINCT site_of_image(study, table_name, new) FROM change
+        WHERE study_id = study AND operation_id = writer);
+BEGIN
+    FOREACH tab IN ARRAY ARRAY['attestation', 'dlt_adjudication', 'enrolment', 'inbound_message',
+        'lab_result', 'redaction', 'redaction_request', 'sender_profile', 'signature',
+        'unlock_request', 'unlock_verdict', 'vault_access']
+    LOOP
+        EXECUTE format(
+            'SELECT array_agg(DISTINCT site_of_image($1, %L, to_jsonb(t))) FROM %I t'
+            ' WHERE study_id = $1 AND operation_id = $2', tab, tab)
+            INTO more USING study, writer;
+        sites := sites || more;
+    END LOOP;
+    sites := ARRAY(SELECT DISTINCT site FROM unnest(sites) AS found (site) WHERE site IS NOT NULL);
+    RETURN CASE cardinality(sites) WHEN 1 THEN sites[1] END;
+END $$
+"""
+# Whoever is bound to sites redacts what is there, and nothing that belongs to the whole study.
+IS_OF_SITES = """
+CREATE FUNCTION is_of_sites(study uuid, tab text, record uuid) RETURNS boolean
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    RETURN study = ANY (current_studies()) AND (
+        current_sites() IS NULL
+        OR coalesce(site_of_record(study, tab, record) = ANY (current_sites()), false));
+END $$
+"""
+SET_SITE = """
+CREATE FUNCTION set_redaction_site() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    NEW.site_id := site_of_record(NEW.study_id, NEW.record_type, NEW.record_id);
+    RETURN NEW;
+END $$
+"""
 # Two persons, each in an operation of their own and in the role that this asks for.
 CHECK = """
 CREATE FUNCTION check_redaction(asked redaction_request, doing operation) RETURNS void
@@ -129,6 +242,10 @@ BEGIN
     THEN
         RAISE EXCEPTION 'a redaction takes the principal investigator and a data manager'
             USING ERRCODE = '23514', CONSTRAINT = 'redaction_two_persons';
+    END IF;
+    IF NOT is_of_sites(asked.study_id, asked.record_type, asked.record_id) THEN
+        RAISE EXCEPTION 'the record is at another site, or of the whole study'
+            USING ERRCODE = '28000', CONSTRAINT = 'redaction_of_own_sites';
     END IF;
     IF asked.record_type = 'operation' AND EXISTS (
         SELECT FROM operation WHERE study_id = asked.study_id AND id = asked.record_id
@@ -252,8 +369,13 @@ DECLARE
     touched jsonb := '[]';
 BEGIN
     FOR bound IN
-        SELECT id, operation_id, digest, scrub(document, part, gone) AS cleaned FROM signature
-        WHERE study_id = asked.study_id AND document <> scrub(document, part, gone)
+        SELECT id, operation_id, digest, cleaned FROM (
+            SELECT id, operation_id, digest, document,
+                   scrub_shown(document::json, asked.record_id, part, gone) AS cleaned
+            FROM signature
+            WHERE study_id = asked.study_id AND strpos(document, asked.record_id::text) > 0
+              AND document <> scrub(document, part, gone)
+        ) shown WHERE document <> cleaned
     LOOP
         fresh := encode(sha256(convert_to(bound.cleaned, 'UTF8')), 'hex');
         UPDATE signature SET document = bound.cleaned, digest = fresh
@@ -301,7 +423,13 @@ $$
 """
 FUNCTIONS = {
     "scrub(text, text, text[])": SCRUB,
+    "scrub_shown(json, uuid, text, text[])": SCRUB_SHOWN,
     "digest_of_row(text, uuid, uuid, bigint, jsonb)": LEFT_OF,
+    "site_of_image(uuid, text, jsonb)": SITE_OF_IMAGE,
+    "site_of_record(uuid, text, uuid)": SITE_OF_RECORD,
+    "site_of_operation(uuid, uuid)": SITE_OF_OPERATION,
+    "is_of_sites(uuid, text, uuid)": IS_OF_SITES,
+    "set_redaction_site()": SET_SITE,
     "check_redaction(redaction_request, operation)": CHECK,
     "redacted_values(redaction_request, text[])": VALUES,
     "writers_of(redaction_request)": WRITERS,
@@ -385,6 +513,13 @@ def upgrade() -> None:
     op.execute(REFUSE.format(UNLESS_REDACTED))
     op.execute(WRITE_UPDATES.format(COUNTED))
     create_functions()
+    op.execute(
+        "CREATE TRIGGER redaction_request_set_site BEFORE INSERT ON redaction_request"
+        " FOR EACH ROW EXECUTE FUNCTION set_redaction_site()"
+    )
+    op.execute("ALTER TABLE redaction_request ENABLE ALWAYS TRIGGER redaction_request_set_site")
+    for table, own in SITES.items():
+        op.execute(f"SELECT wall_sites('{table}', '{own}')")
 
 
 def updatable() -> dict[str, tuple[str, ...]]:
@@ -396,7 +531,7 @@ def updatable() -> dict[str, tuple[str, ...]]:
 
 def walled() -> tuple[str, ...]:
     """Name the tables that the audit owner looks into."""
-    return (*updatable(), "redaction_request", "redaction")
+    return (*updatable(), *LOCATING, "redaction_request", "redaction")
 
 
 def create_functions() -> None:
@@ -406,7 +541,8 @@ def create_functions() -> None:
         op.execute(body)
         op.execute(f"ALTER FUNCTION {signature} OWNER TO msc_icaht_audit")
         op.execute(f"REVOKE EXECUTE ON FUNCTION {signature} FROM PUBLIC")
-    op.execute("GRANT EXECUTE ON FUNCTION redact(uuid, uuid) TO msc_icaht_api")
+    for signature in ("redact(uuid, uuid)", "is_of_sites(uuid, text, uuid)"):
+        op.execute(f"GRANT EXECUTE ON FUNCTION {signature} TO msc_icaht_api")
     op.execute("REVOKE CREATE ON SCHEMA public FROM msc_icaht_audit")
 
 
@@ -414,7 +550,7 @@ def create_redaction_request() -> None:
     """Create the table of what was asked for."""
     targets = [
         f"'{table}.{field}'"
-        for table, fields in sorted((TEXTS | DOCUMENTS | OWNED).items())
+        for table, fields in sorted((TEXTS | DOCUMENTS | OWNED | LATER).items())
         for field in fields
     ]
     op.create_table(
@@ -425,7 +561,13 @@ def create_redaction_request() -> None:
         sa.Column("field", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("requested_by", sa.Uuid(), nullable=False),
+        sa.Column("site_id", sa.Uuid(), nullable=True),
         *origin("redaction_request", "requested_by"),
+        sa.ForeignKeyConstraint(
+            ["study_id", "site_id"],
+            ["site.study_id", "site.id"],
+            name=op.f("fk_redaction_request_study_id_site_id"),
+        ),
         sa.UniqueConstraint(
             "study_id",
             "id",
@@ -508,14 +650,16 @@ def origin(table: str, person: str) -> tuple[sa.schema.SchemaItem, ...]:
 
 def downgrade() -> None:
     op.execute(CHECK_UNUSED)
+    op.execute("DROP TRIGGER redaction_request_set_site ON redaction_request")
     for signature in reversed(FUNCTIONS):
         op.execute(f"DROP FUNCTION {signature}")
     op.execute(WRITE_UPDATES.format(""))
     op.execute(REFUSE.format(""))
     op.execute(COUNT_VERSION.format("1"))
-    for table, columns in updatable().items():
+    for table in (*updatable(), *LOCATING):
         op.execute(f"DROP POLICY redacting ON {table}")
         op.execute(f"REVOKE SELECT ON {table} FROM msc_icaht_audit")
+    for table, columns in updatable().items():
         op.execute(f"REVOKE UPDATE ({', '.join(columns)}) ON {table} FROM msc_icaht_audit")
     op.drop_table("redaction")
     op.drop_table("redaction_request")

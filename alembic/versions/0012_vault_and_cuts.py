@@ -35,7 +35,8 @@ KINDS = ("identifier", "person", "initials", "message")
 OWN_STUDY = "(study_id = ANY ((SELECT current_studies())::uuid[]))"
 OF_SITE = "subject_id IN (SELECT id FROM subject)"
 OF_MESSAGE = "message_id IN (SELECT id FROM inbound_message)"
-# Whoever calls gets secrets of the subject that the access names, of the kind it names.
+# Whoever calls gets secrets of the subject that the access names, of the kind it names, and of own
+# sites only: the function looks past the wall, so it holds the subject against it itself.
 DISCLOSE = """
 CREATE FUNCTION vault.disclose(
     the_study uuid, the_access uuid, the_subject uuid, the_kind text, the_secrets uuid[],
@@ -43,6 +44,13 @@ CREATE FUNCTION vault.disclose(
 ) RETURNS TABLE (id uuid, sealed bytea) LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = public, pg_temp AS $$
 BEGIN
+    IF current_sites() IS NOT NULL AND NOT EXISTS (
+        SELECT FROM subject
+        WHERE study_id = the_study AND subject.id = the_subject AND site_id = ANY (current_sites())
+    ) THEN
+        RAISE EXCEPTION 'the subject is at another site'
+            USING ERRCODE = '28000', CONSTRAINT = 'disclosed_at_own_sites';
+    END IF;
     INSERT INTO vault_access (study_id, id, subject_id, what, secrets, purpose)
     SELECT the_study, the_access, the_subject, the_kind, count(*), the_purpose
     FROM vault.secret AS each
@@ -62,9 +70,18 @@ CREATE FUNCTION vault.note_message(
     VALUES (the_study, the_access, the_message, 'message', 1, the_purpose)
 $$
 """
+# Whose each secret of the entered studies is, for the verification; not a word of what it says.
+OWNERS = """
+CREATE FUNCTION vault.owners() RETURNS TABLE (study_id uuid, id uuid, subject_id uuid)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT each.study_id, each.id, each.subject_id FROM vault.secret AS each
+    WHERE current_sites() IS NULL AND each.study_id = ANY (current_studies())
+$$
+"""
 FUNCTIONS = (
     "vault.disclose(uuid, uuid, uuid, text, uuid[], text)",
     "vault.note_message(uuid, uuid, uuid, text)",
+    "vault.owners()",
 )
 MOVE_SECRETS = """
 INSERT INTO vault.secret (study_id, id, subject_id, kind, sealed, operation_id, recorded_at)
@@ -150,12 +167,13 @@ def upgrade() -> None:
     create_secret()
     move_identifiers()
     create_person()
-    for statement in (DISCLOSE, NOTE_MESSAGE):
+    for statement in (DISCLOSE, NOTE_MESSAGE, OWNERS):
         op.execute(statement)
     for function in FUNCTIONS:
         op.execute(f"ALTER FUNCTION {function} OWNER TO {OWNER}")
         op.execute(f"REVOKE EXECUTE ON FUNCTION {function} FROM PUBLIC")
         op.execute(f"GRANT EXECUTE ON FUNCTION {function} TO msc_icaht_api")
+    op.execute("GRANT EXECUTE ON FUNCTION vault.owners() TO msc_icaht_sealer")
 
 
 def create_data_cut() -> None:
@@ -175,6 +193,13 @@ def create_data_cut() -> None:
         *of_study("data_cut"),
     )
     op.execute("SELECT guard('data_cut', 'fact')")
+    let_redact("data_cut")
+
+
+def let_redact(table: str) -> None:
+    """Let the function that redacts look into a table and take its purpose away."""
+    op.execute(f"GRANT SELECT, UPDATE (purpose) ON {table} TO msc_icaht_audit")
+    op.execute(f"CREATE POLICY redacting ON {table} TO msc_icaht_audit USING (true)")
 
 
 def create_access() -> None:
@@ -205,6 +230,7 @@ def create_access() -> None:
     op.execute(f"SELECT wall_sites('vault_access', '{OF_SITE} OR {OF_MESSAGE}')")
     op.execute("REVOKE INSERT ON vault_access FROM msc_icaht_api")
     op.execute(f"GRANT INSERT ON vault_access TO {OWNER}")
+    let_redact("vault_access")
     op.execute(
         f"CREATE POLICY by_the_vault ON vault_access FOR INSERT TO {OWNER} WITH CHECK {OWN_STUDY}"
     )
@@ -236,6 +262,9 @@ def create_secret() -> None:
         "CREATE POLICY own_study ON vault.secret FOR INSERT TO msc_icaht_api"
         f" WITH CHECK {OWN_STUDY}"
     )
+    # Whose secret it is tells at which site it is.
+    op.execute(f"GRANT SELECT (study_id, id, site_id) ON subject TO {OWNER}")
+    op.execute(f"CREATE POLICY located ON subject FOR SELECT TO {OWNER} USING {OWN_STUDY}")
     op.execute(f"CREATE POLICY disclosed ON vault.secret FOR SELECT TO {OWNER} USING {OWN_STUDY}")
     op.execute("GRANT INSERT ON vault.secret TO msc_icaht_api")
 
@@ -313,6 +342,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_vault_access_study_id_subject_id"), table_name="vault_access")
     op.drop_table("vault_access")
     op.drop_table("data_cut")
+    op.execute("DROP POLICY located ON subject")
     op.execute(f"DROP OWNED BY {OWNER}")
     op.execute(DROP_ROLE)
 
@@ -324,7 +354,8 @@ def return_identifiers() -> None:
     op.add_column("subject_identifier", sa.Column("sealed", sa.LargeBinary(), nullable=True))
     op.execute("ALTER TABLE subject_identifier DISABLE TRIGGER USER")
     op.execute(RETURN_SECRETS)
-    for function in ("count_version", "write_inserts", "write_updates", "refuse"):
+    acts = ("count_version", "write_inserts", "write_updates", "refuse")
+    for function in (*acts, "check_inserts", "check_updates"):
         op.execute(
             f"ALTER TABLE subject_identifier ENABLE ALWAYS TRIGGER subject_identifier_{function}"
         )

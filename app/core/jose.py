@@ -29,6 +29,7 @@ _ALGORITHMS = {
     "P-384": {"ES384": "ES384"},
     "RSA": {"RS256": "RS256", "RS384": "RS384"},
 }
+_OLDER_NAMES = {"EdDSA": "Ed25519"}
 ALGORITHMS = sorted({name for names in _ALGORITHMS.values() for name in names})
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
 # They bring a key along, or have the token read in another way.
@@ -91,8 +92,11 @@ def _public(document: Any) -> Key | None:
         raise TypeError
     if document.get("kty") not in ("RSA", "EC", "OKP"):
         return None
-    key = JWKRegistry.import_key(document)
-    key = JWKRegistry.import_key(key.as_dict(private=False))
+    public = JWKRegistry.import_key(document).as_dict(private=False)
+    if "alg" in public:
+        name = str(public["alg"])
+        public["alg"] = _OLDER_NAMES.get(name, name)
+    key = JWKRegistry.import_key(public)
     if key.kid is None:
         key.ensure_kid()
     return key
@@ -109,8 +113,11 @@ def _algorithms_of(key: Key) -> dict[str, str]:
     if isinstance(public, RSAPublicKey) and public.key_size < SMALLEST_RSA_BITS:
         return {}
     names = _ALGORITHMS.get(str(key.get("crv", key.key_type)), {})
-    only = key.alg
-    return names if only is None else {name: names[name] for name in names if name == only}
+    if key.alg is None:
+        return names
+    # A key for one algorithm is good under each of its names.
+    meant = names.get(key.alg)
+    return {name: algorithm for name, algorithm in names.items() if algorithm == meant}
 
 
 @dataclass(frozen=True, slots=True)

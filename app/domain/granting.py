@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -12,6 +13,10 @@ from app.domain.vocabulary import Role
 
 # One administrator alone makes nobody able to decide on the trial or to let people in.
 TWO_PERSON_ROLES = frozenset({Role.PRINCIPAL_INVESTIGATOR, Role.ADMINISTRATOR})
+
+
+# What machines hold, and no person does.
+MACHINE_ROLES = frozenset({Role.LABORATORY_SYSTEM})
 
 
 class GrantStatus(StrEnum):
@@ -90,3 +95,36 @@ def check_revocation(grant: GrantFacts, at: datetime) -> None:
     """Refuse to end what has ended."""
     if grant_status(grant, at) in (GrantStatus.REVOKED, GrantStatus.EXPIRED):
         raise conflict("grant_ended", "This grant has ended already.")
+
+
+def check_kind(role: Role, given: Collection[Role]) -> None:
+    """Refuse a role to an identity that was ever given one of the other kind, ended or not.
+
+    Nobody confirms a laboratory system, so it must not be a way for a person to write results.
+    """
+    is_machine = role in MACHINE_ROLES
+    if any((each in MACHINE_ROLES) != is_machine for each in given):
+        raise conflict(
+            "person_and_system",
+            "An identity is a person's or a laboratory system's, never both; give the system an"
+            " identity of its own.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AdministratorGrant:
+    """A grant of an administrator that is in force; without `site_id` for the whole study."""
+
+    id: UUID
+    site_id: UUID | None
+
+
+def check_administered(held: Collection[AdministratorGrant], ending: Collection[UUID]) -> None:
+    """Refuse to end grants after which nobody administers the study, or the site they are for."""
+    left = {each.site_id for each in held if each.id not in ending}
+    for each in held:
+        if each.id in ending and left.isdisjoint({None, each.site_id}):
+            raise conflict(
+                "last_administrator",
+                "Nobody could administer after this; let another administrator in first.",
+            )

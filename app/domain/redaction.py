@@ -10,12 +10,15 @@ from app.domain.errors import DomainError, invalid
 # What stands where a value stood.
 REDACTED = "[redacted]"
 
-# Fields of each record type; a dot leads into a JSON document.
+# Fields of each record type; a dot leads into a JSON document. Not here, though a sender may write
+# into them: a result's specimen and accession, by which it is told from others, and an inbox item's
+# code and unit, by which it is read again.
 REDACTABLE: Mapping[str, tuple[str, ...]] = {
     "adverse_event": ("narrative", "other_specification"),
     "assessment": ("content.findings", "content.note"),
     "attestation": ("reason",),
     "concomitant_medication": ("indication",),
+    "data_cut": ("purpose",),
     "decision_verdict": ("rationale",),
     "disposition": ("reason",),
     "dlt_adjudication": ("rationale",),
@@ -28,9 +31,11 @@ REDACTABLE: Mapping[str, tuple[str, ...]] = {
     "protocol_activation": ("reason",),
     "sender_profile": ("reason",),
     "signature": ("reason",),
+    "subject": ("car_t_product",),
     "transfusion": ("note",),
     "unlock_request": ("reason",),
     "unlock_verdict": ("reason",),
+    "vault_access": ("purpose",),
 }
 
 # The acts of redaction themselves stay readable, or nobody could tell who took what away.

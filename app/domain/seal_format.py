@@ -26,6 +26,7 @@ _KEYS = frozenset(
         "recorded_at",
         "role",
         "rows",
+        "sequence",
         "shape",
         "study_id",
         "transaction",
@@ -56,7 +57,8 @@ class Header:
     """What a leaf says in the clear of one operation; its values are only committed to.
 
     Ids are in the usual hyphenated form; `recorded_at` is UTC with microseconds and `Z`;
-    `shape` is the digest of the columns under which the rows were read.
+    `sequence` counts the operations of the study in the log, from 1 and without a gap; `shape` is
+    the digest of the columns under which the rows were read.
     """
 
     actor_id: str | None
@@ -66,6 +68,7 @@ class Header:
     recorded_at: str
     role: str
     rows: tuple[SealedRow, ...]
+    sequence: int
     shape: str
     study_id: str
     transaction: int
@@ -93,6 +96,7 @@ def header_text(header: Header) -> str:
             "recorded_at": header.recorded_at,
             "role": header.role,
             "rows": sorted(header.rows),
+            "sequence": header.sequence,
             "shape": header.shape,
             "study_id": header.study_id,
             "transaction": header.transaction,
@@ -159,7 +163,8 @@ def _row(content: Any) -> SealedRow:
 def _check(header: Header) -> None:
     """Refuse a header whose values are of other types or forms than the format's."""
     texts = (header.command, header.organisation, header.recorded_at, header.role, header.shape)
-    if not (_are_texts(*texts) and _is_count(header.transaction)):
+    counts = (header.transaction, header.sequence)
+    if not (_are_texts(*texts) and all(map(_is_count, counts)) and header.sequence):
         raise MalformedHeaderError("the header has values of other types")
     if not (_MOMENT.fullmatch(header.recorded_at) and _HASH.fullmatch(header.shape)):
         raise MalformedHeaderError("the header has no moment or no shape")

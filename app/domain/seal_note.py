@@ -15,6 +15,7 @@ SIGNATURE_BYTES = 64
 HASH_BYTES = 32
 ORIGIN = "msc-icaht/"
 ROLLBACK = "/rollback"
+MORE = "more"
 
 _DASH = "\u2014 "
 # The lines of a rollback statement after its first begin with these.
@@ -59,13 +60,18 @@ class Note:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The log at one size: its root, when it was signed (RFC 3339, UTC), and its epoch."""
+    """The log at one size: its root, when it was signed (RFC 3339, UTC), and its epoch.
+
+    With `more`, operations were waiting that one checkpoint could not take as well: what came into
+    the log behind it may be older than it is.
+    """
 
     log_id: str
     size: int
     root: bytes
     at: str
     epoch: int = 0
+    more: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,22 +118,28 @@ def parse_verifier_key(text: str) -> tuple[str, bytes]:
 def checkpoint_text(checkpoint: Checkpoint) -> str:
     """Write the text of a checkpoint, ready to sign."""
     epoch = f"epoch {checkpoint.epoch}\n" if checkpoint.epoch else ""
+    more = f"{MORE}\n" if checkpoint.more else ""
     return (
         f"{origin(checkpoint.log_id)}\n{checkpoint.size}\n"
-        f"{b64encode(checkpoint.root).decode()}\n{checkpoint.at}\n{epoch}"
+        f"{b64encode(checkpoint.root).decode()}\n{checkpoint.at}\n{epoch}{more}"
     )
 
 
 def parse_checkpoint(text: str) -> Checkpoint:
     """Read the text of a checkpoint; refuses whatever `checkpoint_text` would not write."""
     lines = _lines(text)
+    more = lines[4:][-1:] == [MORE]
+    if more:
+        lines.pop()
     if len(lines) not in {4, 5} or not lines[0].startswith(ORIGIN):
         raise MalformedNoteError("the text is not a checkpoint")
-    epoch = 0
-    if len(lines) == 5:
-        epoch = _epoch(lines[4])
     return Checkpoint(
-        lines[0].removeprefix(ORIGIN), _size(lines[1]), _hash(lines[2]), _moment(lines[3]), epoch
+        log_id=lines[0].removeprefix(ORIGIN),
+        size=_size(lines[1]),
+        root=_hash(lines[2]),
+        at=_moment(lines[3]),
+        epoch=_epoch(lines[4]) if len(lines) == 5 else 0,
+        more=more,
     )
 
 

@@ -24,11 +24,12 @@ from app.interop.hl7v2.decoding import decode
 from app.interop.hl7v2.reading import read as read_hl7v2
 from app.interop.hl7v2.receiving import is_expected
 from app.interop.lab_csv import read_rows
-from app.services.access import Actor, Area, Right, allows
+from app.services.access import Actor, Area, Right, roles_with
 from app.services.inbound import Delivery
 from app.services.inbox import InboxEntry, OpenedMessage, open_message, read_item
 from app.services.inbox_reprocessing import result_at
 from app.services.lab_upload_rows import UploadRow
+from app.services.record_sites import site_of
 from app.services.senders import CallingSender, present_profile
 
 _ER7 = (Door.HL7V2, Door.MLLP)
@@ -110,13 +111,25 @@ async def read_opened(
         profile, _ = await present_profile(session, actor, entry.row.sender_id)
     sent = result_at(entry.row, message, reread(message, profile))
     whole = entry.row.kind is InboxKind.MESSAGE
-    knows = allows(actor.role, Area.IDENTITY, Right.READ)
+    knows = await _knows_patients(session, actor, item_id)
     return OpenedItem(
         entry=entry,
         sent=sent if sent is None or knows else withheld(sent),
         patients=sent.patients if sent and knows else None,
         message=SentMessage(entry.message, text_of(message, profile) if whole and knows else None),
     )
+
+
+async def _knows_patients(session: AsyncSession, actor: Actor, item_id: UUID) -> bool:
+    """Tell whether the actor may see who the patient is at the item's site.
+
+    An item of no site may be of every one that the actor sees.
+    """
+    site_id = await site_of(session, actor.study_id, item_id)
+    if site_id is not None:
+        return actor.may(Area.IDENTITY, Right.READ, site_id)
+    known = actor.sites_as(roles_with(Area.IDENTITY, Right.READ))
+    return known is None or (actor.site_ids is not None and actor.site_ids <= known)
 
 
 def _read_hl7v2(message: OpenedMessage, profile: SenderProfile) -> Delivery:

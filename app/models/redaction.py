@@ -15,11 +15,15 @@ _TARGETS = ", ".join(f"'{target}'" for target in targets())
 
 
 class RedactionRequest(Fact):
-    """The principal investigator's word that a value has to go, and why."""
+    """The principal investigator's word that a value has to go, and why.
+
+    `site_id` is where the record is; the database finds it, and leaves it empty for what belongs to
+    no site or to several: that is for roles for the whole study.
+    """
 
     __tablename__ = "redaction_request"
     __table_args__ = (
-        *scoped(requested_by="principal"),
+        *scoped(requested_by="principal", site_id="site"),
         UniqueConstraint("study_id", "id", "requested_by"),
         CheckConstraint(f"record_type || '.' || field IN ({_TARGETS})", name="free_text"),
     )
@@ -29,6 +33,7 @@ class RedactionRequest(Fact):
     field: Mapped[str]
     reason: Mapped[str]
     requested_by: Mapped[UUID]
+    site_id: Mapped[UUID | None]
 
 
 class Redaction(Fact):

@@ -31,10 +31,10 @@ from app.schemas.assessments import (
 )
 from app.schemas.lists import Listing
 from app.services import assessments, care
-from app.services.access import Actor, Area, Right, allows
+from app.services.access import Actor, Area, Right
 from app.services.care import CareChange, OnDay
 from app.services.signatures import Signed
-from app.services.signed_records import SignatureWish, sign_made
+from app.services.signed_records import SignatureWish, may_sign, sign_made
 
 router = APIRouter(
     prefix="/studies/{study}/assessments", route_class=TrialRoute, tags=["assessments"]
@@ -124,7 +124,7 @@ async def _sign_opinion(
 ) -> OnDay | Signed:
     """Put the signature on an opinion on the response whose author may sign it."""
     opinion = made.kind is AssessmentKind.RESPONSE_OPINION
-    if not (opinion and allows(actor.role, Area.RESPONSE, Right.SIGN)):
+    if not (opinion and await may_sign(session, actor, "assessment", made.id)):
         return made
     wish = SignatureWish("assessment", made.id, Meaning.AUTHORED)
     return await sign_made(session, actor, await prove(), made, wish)

@@ -16,9 +16,10 @@ from app.routers.problems import documented
 from app.routers.route import TrialRoute
 from app.schemas.verification import VerificationView
 from app.services.access import Actor, Area, Right
-from app.services.audit import begin_operation
+from app.services.audit import Opened, begin_operation
 from app.services.audit_export import export_lines, require_whole_study
 from app.services.audited_studies import audited_studies, verify_studies
+from app.services.receipts import is_sealed_soon
 
 NDJSON = "application/x-ndjson"
 _VERIFIER = Path(verifier.__file__).with_name("verify.py")
@@ -47,16 +48,21 @@ async def export_audit(request: Request, session: Session, actor: Exporter) -> S
     it. `verify.py` verifies it without this service.
     """
     require_whole_study(actor)
-    await begin_operation(session, actor, "export_audit", None)
+    operation_id = await begin_operation(session, actor, "export_audit", None)
+    opened = Opened(actor.study_id, operation_id, "export_audit")
     return StreamingResponse(
-        _exported(request.app.state.database, actor),
+        _exported(request.app.state.database, actor, opened),
         media_type=NDJSON,
         headers={"Content-Disposition": 'attachment; filename="audit-export.ndjson"'},
     )
 
 
-async def _exported(database: Database, actor: Actor) -> AsyncIterator[bytes]:
-    """Read in one snapshot; what fails on the way cuts the connection off."""
+async def _exported(database: Database, actor: Actor, opened: Opened) -> AsyncIterator[bytes]:
+    """Read in one snapshot; what fails on the way cuts the connection off.
+
+    It begins when its own act is sealed: the number of that one proves those before it.
+    """
+    await is_sealed_soon(database, opened)
     async with database.snapshot() as session:
         async for line in export_lines(session, actor):
             yield line

@@ -16,12 +16,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.security import Identity, unauthenticated
 from app.domain.errors import DomainError, ErrorKind, invalid
+from app.routers.auditor_reads import note_read
+from app.routers.named_sites import made_in, named_in
 from app.routers.route import Replay
 from app.routers.strict_json import media_type
 from app.schemas.types import Instant
 from app.services.access import Actor, Area, Right, Wish, authorize
+from app.services.acting import check_seen, in_fitting_role
 from app.services.audit import begin_operation
-from app.services.idempotency import RequestKey, claim
+from app.services.idempotency import Answer, RequestKey, claim
 from app.services.paging import MAX_LIMIT, PageRequest
 
 _WRITING = ("POST", "PUT", "PATCH", "DELETE")
@@ -70,20 +73,22 @@ async def claim_key(
     request: Request, session: Session, caller: Caller, idempotency_key: IdempotencyKey = None
 ) -> None:
     """Claim the Idempotency-Key of a POST or PUT, or replay the answer it already got."""
-    await _claim_for(request, session, owner_of(caller), idempotency_key)
+    answer = await _claim_for(request, session, owner_of(caller), idempotency_key)
+    if answer is not None:
+        raise Replay(answer)
 
 
 async def _claim_for(
     request: Request, session: AsyncSession, owner: str, idempotency_key: str | None
-) -> None:
-    """Claim a key among those of an owner."""
+) -> Answer | None:
+    """Claim a key among those of an owner; return the answer that it already got."""
     if idempotency_key is None or request.method not in _KEYED:
-        return
+        return None
     key = await request_key(request, owner, idempotency_key)
     answer = await claim(session, key)
-    if answer is not None:
-        raise Replay(answer)
-    request.state.request_key = key
+    if answer is None:
+        request.state.request_key = key
+    return answer
 
 
 def owner_of(identity: Identity) -> str:
@@ -122,7 +127,9 @@ def permit(area: Area, right: Right) -> Callable[..., Coroutine[Any, Any, Actor]
     ) -> Actor:
         wish = Wish(area, right, request.scope["request_id"])
         actor = await authorize(session, (caller.issuer, caller.subject), study, wish, now)
+        actor = await in_fitting_role(session, actor, wish, await named_in(request))
         request.state.actor = actor
+        note_read(request, actor)
         return actor
 
     async def permitted_to_write(
@@ -148,7 +155,11 @@ async def begin_writing(
     """
     if request.method not in _WRITING:
         return
-    await _claim_for(request, session, owner, idempotency_key)
+    answer = await _claim_for(request, session, owner, idempotency_key)
+    if answer is not None:
+        named = await named_in(request)
+        await check_seen(session, actor, named.ids.union(made_in(answer)))
+        raise Replay(answer)
     command = request.scope["route"].name
     await begin_operation(session, actor, command, await stated_reason(request))
 

@@ -10,11 +10,13 @@ from starlette.responses import Response
 
 from app.interop.fhir.primitives import Resource, study_key
 from app.interop.fhir.refusals import Issue
+from app.routers.auditor_reads import note_read
 from app.routers.dependencies import Caller, Now, Session
 from app.routers.fhir_answers import FACADE, MEDIA_TYPE, FhirJSON, Refused
 from app.routers.lis_dependencies import SenderRoute
 from app.routers.strict_json import StrictRequest, UnsupportedBody, check_text, media_type
-from app.services.access import Actor, Area, Right, Wish, authorize, only_study_of
+from app.services.access import Actor, Area, Right, Wish, authorize
+from app.services.studies import only_study_of
 
 READ_TYPES = frozenset({MEDIA_TYPE, "application/json", "text/json"})
 _ACCEPTED = ("json", "*/*", "application/*")
@@ -64,7 +66,9 @@ def reader(area: Area) -> Callable[..., Coroutine[Any, Any, Actor]]:
         named = request.query_params.get("study")
         key = study_key(named) if named else await only_study_of(session, identity, now)
         wish = Wish(area, Right.READ, request.scope["request_id"])
-        return await authorize(session, identity, key, wish, now)
+        actor = await authorize(session, identity, key, wish, now)
+        note_read(request, actor)
+        return actor
 
     return permitted
 

@@ -13,6 +13,7 @@ from fastapi.security import HTTPBasic
 from app.core.machine_issuer import MachineIssuer
 from app.core.security import Identity
 from app.domain.errors import DomainError
+from app.routers.auditor_reads import note_read
 from app.routers.dependencies import (
     BEARER,
     Caller,
@@ -21,10 +22,12 @@ from app.routers.dependencies import (
     Session,
     begin_writing,
 )
+from app.routers.named_sites import named_in
 from app.routers.route import TrialRoute
 from app.routers.strict_json import StrictRequest, UnsupportedBody
 from app.schemas.types import Code
-from app.services.access import Actor, Area, Right, Wish, authorize, only_study_of
+from app.services.access import Actor, Area, Right, Wish, authorize
+from app.services.acting import in_fitting_role
 from app.services.sender_keys import MARK, invalid_credentials
 from app.services.senders import (
     CallingSender,
@@ -34,6 +37,7 @@ from app.services.senders import (
     sender_of_identity,
     sender_of_key,
 )
+from app.services.studies import only_study_of
 
 BASIC = HTTPBasic(
     auto_error=False, description="The sender's code as user, its API key as password."
@@ -166,7 +170,9 @@ def permit_lis(area: Area, right: Right) -> Callable[..., Coroutine[Any, Any, Ac
         identity = (caller.issuer, caller.subject)
         wish = Wish(area, right, request.scope["request_id"])
         key = study or await only_study_of(session, identity, now)
-        return await authorize(session, identity, key, wish, now)
+        actor = await authorize(session, identity, key, wish, now)
+        note_read(request, actor)
+        return await in_fitting_role(session, actor, wish, await named_in(request))
 
     async def permitted_to_write(
         request: Request,

@@ -25,8 +25,9 @@ from app.routers.lis_dependencies import (
 )
 from app.routers.strict_json import MalformedBody, UnsupportedBody, media_type
 from app.schemas.hl7v2 import MessageForecast
-from app.services.access import Area, Right, Wish, allows, authorize, only_study_of
+from app.services.access import Area, Right, Wish, authorize
 from app.services.senders import CallingSender, sender_of_code
+from app.services.studies import only_study_of
 
 MEDIA_TYPES = ("application/hl7-v2", "x-application/hl7-v2+er7", "text/plain")
 _CHARSET = re.compile(r';\s*charset\s*=\s*"?([^";\s]+)', re.IGNORECASE)
@@ -143,8 +144,9 @@ async def asking(
     if sender is None:
         raise invalid("sender_needed", "Name the sender by its code as `sender`.", "/query/sender")
     caller = await sender_of_code(session, key, sender, request_id, now)
+    actor = actor.acting(wish.area, wish.right, caller.site_id) or actor
     await begin_writing(request, session, actor, f"{who.issuer}\n{who.subject}", idempotency_key)
-    return Asking(caller, allows(actor.role, Area.LABORATORY, Right.READ))
+    return Asking(caller, actor.may(Area.LABORATORY, Right.READ, caller.site_id))
 
 
 @router.post("/validation", summary="Try HL7 v2 messages", openapi_extra=_REQUEST)

@@ -132,7 +132,7 @@ def _statuses(
     names = {parameter["name"].lower() for parameter in operation.get("parameters", [])}
     causes = (
         (True, (500, 503)),
-        (bool(security), (401, 403, 422)),
+        (bool(security), (400, 401, 403, 422)),
         ("study" in names, (403, 404, 409)),
         ("HTTPBasic" in security, (400, 403, 413, 415, 429)),
         (facade and bool(security), (400, 403, 406)),

@@ -5,6 +5,7 @@ No answer and no log line ever repeats a value that was sent.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
@@ -25,6 +26,7 @@ from app.routers.strict_json import MalformedBody, UnsupportedBody
 from app.services.failures import translate
 
 MEDIA_TYPE = "application/problem+json"
+_WRITING = ("POST", "PUT", "PATCH", "DELETE")
 MAX_REASONS = 50
 MAX_NAME = 64
 
@@ -195,6 +197,12 @@ def disconnected(request: Request) -> Response:
     return problem(request, 400, "request_incomplete", "The request ended before it was complete.")
 
 
+def two_credentials(request: Request) -> Response:
+    """Answer a request with two sets of credentials: a proxy may have judged the other one."""
+    detail = "There is more than one Authorization header; send one."
+    return problem(request, 400, "repeated_header", detail)
+
+
 async def _validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     found = error.errors()
@@ -222,17 +230,22 @@ _SENTENCES = {
 }
 
 
+# How Python shows a member of an enumeration; its value is the word on the wire.
+_MEMBER = re.compile(r"<\w+\.\w+: ('[^']*'|\d+)>")
+
+
 def _reason(item: dict[str, Any]) -> Reason:
     """Describe one misfit by its place and kind, never by its value."""
     parts = (str(part)[:MAX_NAME] for part in item["loc"])
     pointer = "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)
-    message = _SENTENCES.get(item["type"], str(item["msg"]).removeprefix("Value error, "))
+    said = _MEMBER.sub(r"\1", str(item["msg"])).removeprefix("Value error, ")
+    message = _SENTENCES.get(item["type"], said)
     return Reason(code=str(item["type"]), message=message, pointer=pointer)
 
 
 async def unexpected(request: Request, error: Exception) -> Response:
     """Translate what the database says; anything else is our fault, logged without values."""
-    known = translate(error)
+    known = translate(error, is_writing=request.method in _WRITING)
     if known is not None:
         return await _domain(request, known)
     log.error(

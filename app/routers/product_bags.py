@@ -36,8 +36,7 @@ async def list_product_bags(
 ) -> Listing[BagView]:
     """List bags, the first registered first."""
     only = BagFilter(lot_id, status, infusion_id)
-    found = await product_bags.list_bags(session, actor, wanted, only)
-    return Listing[BagView].model_validate(found)
+    return await product_bags.list_bags(session, actor, wanted, only)
 
 
 @router.post("", status_code=201, summary="Register a bag", response_model=BagView)
@@ -50,17 +49,17 @@ async def create_product_bag(
     return bag
 
 
-@router.get("/{bag_id}", summary="Read a bag", response_model=BagView)
+@router.get("/{bag_id}", summary="Read a bag")
 async def read_product_bag(
     session: Session, actor: Reader, bag_id: UUID, past: AsOf, response: Response
-) -> ProductBag:
+) -> BagView:
     """Read a bag with its status."""
     bag = await product_bags.read_bag(session, actor, bag_id, past)
     tag(response, bag)
     return bag
 
 
-@router.patch("/{bag_id}", summary="Allocate, free or discard a bag", response_model=BagView)
+@router.patch("/{bag_id}", summary="Allocate, free or discard a bag")
 async def change_product_bag(
     session: Session,
     actor: Changer,
@@ -69,7 +68,7 @@ async def change_product_bag(
     now: Now,
     body: BagChange,
     response: Response,
-) -> ProductBag:
+) -> BagView:
     """Move a bag from available to allocated and back, or discard it; discarded is final."""
     values = body.model_dump(exclude_unset=True, exclude={"reason"})
     bag = await product_bags.change_bag(session, actor, bag_id, version, values, now)

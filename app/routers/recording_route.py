@@ -25,7 +25,8 @@ from app.schemas.labs import (
 )
 from app.services.evidence_mapping import local_day
 from app.services.idempotency import Answer
-from app.services.lab_intake import LabIntake, Sender, Sending, Stored
+from app.services.lab_admission import Sender, Sending, Stored
+from app.services.lab_intake import LabIntake
 
 _MEDIA_TYPE = "application/json"
 _LONGEST_KEY = 200

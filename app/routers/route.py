@@ -55,6 +55,8 @@ class TrialRoute(APIRoute):
         async def handle(request: Request) -> Response:
             strict = StrictRequest(request.scope, request.receive)
             try:
+                if len(strict.headers.getlist("authorization")) > 1:
+                    return problems.two_credentials(strict)
                 await self.authenticate(strict)
                 check_operation(getattr(strict.state, "identity", None), self.name)
                 self.check_query(strict, known)

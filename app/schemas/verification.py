@@ -29,6 +29,7 @@ class RedactionNoticeView(View):
     requested_by: str
     reason: str
     redacted_at: datetime
+    rows: list[str] = Field(description="The rows that cannot be opened any more on its account.")
 
 
 class VerificationView(View):

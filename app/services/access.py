@@ -6,8 +6,8 @@ own transaction, so that a revoked grant is gone with the next request.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from uuid import UUID
 from sqlalchemy import Boolean, ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.errors import forbidden, invalid, not_found
+from app.domain.errors import forbidden, not_found
 from app.domain.vocabulary import Role
 from app.models import Principal, RoleGrant, Study
 from app.services.site_wall import Sites, bind_to_sites
@@ -142,11 +142,21 @@ MATRIX: dict[Area, dict[Role, str]] = {
 }  # fmt: skip
 
 
+class Held(NamedTuple):
+    """A role that somebody holds; without `site_id` at every site."""
+
+    study: Study
+    principal: Principal
+    role: Role
+    site_id: UUID | None
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
     """The person or machine behind a request, in the role that allows it, in one study.
 
-    `site_ids` are the sites that the roles are given for, None for the whole study.
+    `site_ids` are the sites of all roles that allow the request, None for the whole study; `held`
+    is all that the person holds in the study, empty for who is of one role at every site.
     """
 
     study_id: UUID
@@ -158,10 +168,38 @@ class Actor:
     role: Role
     request_id: str
     site_ids: Sites | None = None
+    held: tuple[Held, ...] = ()
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """Give the person's roles, the one that is acted in first."""
+        return tuple(dict.fromkeys((self.role, *(each.role for each in self.held))))
 
     def sees(self, site_id: UUID) -> bool:
         """Tell whether what is of a site concerns this actor."""
         return self.site_ids is None or site_id in self.site_ids
+
+    def holds(self, role: Role, site_id: UUID | None) -> bool:
+        """Tell whether the person has a role at a site; None is what is of no site."""
+        sites = [each.site_id for each in self.held if each.role is role]
+        return not self.held or bool(sites if site_id is None else {None, site_id} & {*sites})
+
+    def acting(self, area: Area, right: Right, *sites: UUID | None) -> Actor | None:
+        """Return the person in a role with a right at all of these sites, None without one."""
+        for role in self.roles:
+            if allows(role, area, right) and all(self.holds(role, site) for site in sites):
+                return replace(self, role=role)
+        return None
+
+    def may(self, area: Area, right: Right, site_id: UUID | None) -> bool:
+        """Tell whether the person has a right about a record of a site, in whichever role."""
+        return self.acting(area, right, site_id) is not None
+
+    def sites_as(self, roles: Collection[Role]) -> Sites | None:
+        """Return the sites at which the person has one of some roles, None for the whole study."""
+        if not self.held:
+            return self.site_ids if self.role in roles else frozenset()
+        return _sites(each for each in self.held if each.role in roles)
 
 
 def allows(role: Role, area: Area, right: Right) -> bool:
@@ -169,37 +207,9 @@ def allows(role: Role, area: Area, right: Right) -> bool:
     return right.value in MATRIX[area].get(role, "")
 
 
-async def study_by_key(session: AsyncSession, key: str) -> Study:
-    """Find a study by its key; raise not_found."""
-    study = await session.scalar(select(Study).where(Study.key == key))
-    if study is None:
-        raise not_found("study")
-    return study
-
-
-class Held(NamedTuple):
-    """A role that somebody holds; without `site_id` at every site."""
-
-    study: Study
-    principal: Principal
-    role: Role
-    site_id: UUID | None
-
-
-async def only_study_of(session: AsyncSession, identity: tuple[str, str], now: datetime) -> str:
-    """Return the key of the one study an identity has a role in.
-
-    Raises not_found for none, and invalid `study_needed` for several.
-    """
-    keys = {held.study.key for held in await grants_of(session, identity, None, now)}
-    if not keys:
-        raise not_found("study")
-    if len(keys) > 1:
-        raise invalid(
-            "study_needed", "You have roles in several studies; name one as `study`.",
-            "/query/study",
-        )  # fmt: skip
-    return keys.pop()
+def roles_with(area: Area, right: Right) -> list[Role]:
+    """List the roles that the matrix gives a right in an area."""
+    return [role for role in Role if allows(role, area, right)]
 
 
 def in_force(moment: Any) -> ColumnElement[bool]:
@@ -248,9 +258,9 @@ async def authorize(
 ) -> Actor:
     """Find the role that allows a wish; the session then sees the sites it is given for.
 
-    Several roles that allow it are one to whoever holds them: the first given is named, the sites
-    are those of all. Raises not_found for a study that is absent or in which the person has no
-    role, alike, and forbidden when none of the person's roles allows the act.
+    Of several roles that allow it the first given is named until it is known what is asked for,
+    and the sites are those of all. Raises not_found for a study that is absent or in which the
+    person has no role, alike, and forbidden when none of the person's roles allows the act.
     """
     held = await grants_of(session, identity, study_key, now)
     if not held:
@@ -274,10 +284,11 @@ async def authorize(
         role=role,
         request_id=wish.request_id,
         site_ids=sites,
+        held=tuple(held),
     )
 
 
-def _sites(held: Sequence[Held]) -> Sites | None:
+def _sites(held: Iterable[Held]) -> Sites | None:
     """Put the sites of roles together; one that is given for the whole study gives all."""
     sites = {each.site_id for each in held}
     return None if None in sites else frozenset(site for site in sites if site is not None)

@@ -1,7 +1,8 @@
 """The export of a study's trail with all that proves it: lines of JSON, whole or visibly broken.
 
 Each line is an object with its `kind`. The log comes in its order: of the study's own operations
-the header and the rows with what opens their commitments, of all others the hashes of their leaves.
+the header and the rows with what opens their commitments, of all others the hashes of their leaves,
+and which of these leaves have lost their operation.
 The last line counts the lines before it and gives the SHA-256 of their bytes; without it an export
 is not whole.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -23,8 +24,9 @@ from app.domain.seal_format import moment_text
 from app.models import Operation, SealCheckpoint, SealEntry, SealLeaf, SealRollback, SealState
 from app.services.access import Actor
 from app.services.seal_rows import current_shape, read_rows
+from app.services.seal_sequence import holes_of
 from app.services.seal_state import database_time
-from app.services.verification_leaves import Entry, read_entries
+from app.services.verification_entries import Entry, read_entries
 from app.services.walls import enter
 
 FORMAT = 1
@@ -88,27 +90,32 @@ async def _lines(session: AsyncSession, actor: Actor) -> AsyncIterator[Line]:
 
 async def _log(session: AsyncSession) -> AsyncIterator[Line]:
     """Write the log: the study's own operations between the leaves of the others."""
-    start = 0
+    start, lost = 0, set(await holes_of(session))
     async for batch in read_entries(session):
         for each in batch:
-            async for line in _leaves(session, start, each.entry.index):
+            async for line in _leaves(session, start, each.entry.index, lost):
                 yield line
             for line in _operation(each):
                 yield line
             start = each.entry.index + 1
     size = await session.scalar(select(func.coalesce(func.max(SealLeaf.index) + 1, 0)))
-    async for line in _leaves(session, start, size or 0):
+    async for line in _leaves(session, start, size or 0, lost):
         yield line
 
 
-async def _leaves(session: AsyncSession, start: int, end: int) -> AsyncIterator[Line]:
-    """Write the hashes of a range of leaves."""
+async def _leaves(
+    session: AsyncSession, start: int, end: int, lost: Collection[int]
+) -> AsyncIterator[Line]:
+    """Write the hashes of a range of leaves; a lost one is of no study, so it may be of this."""
     for first in range(start, end, BATCH):
         query = select(SealLeaf.hash).where(
             SealLeaf.index >= first, SealLeaf.index < min(first + BATCH, end)
         )
         found = (await session.scalars(query.order_by(SealLeaf.index))).all()
-        yield {"kind": "leaves", "from": first, "hashes": [each.hex() for each in found]}
+        line = {"kind": "leaves", "from": first, "hashes": [each.hex() for each in found]}
+        places = range(first, min(first + BATCH, end))
+        gone = [place for place in places if place in lost]
+        yield line | ({"lost": gone} if gone else {})
 
 
 def _operation(each: Entry) -> list[Line]:

@@ -13,11 +13,14 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     Text,
+    and_,
     cast,
     func,
     literal,
     null,
+    or_,
     select,
+    true,
     tuple_,
     union_all,
 )
@@ -25,11 +28,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.errors import invalid
-from app.domain.vocabulary import Role
 from app.models import Base, Change, Fact, Operation, Record, Study
 from app.schemas.audit import ChangeView
-from app.services.access import Actor
+from app.services.access import Actor, Area
 from app.services.paging import Page, PageRequest, page, read_cursor, write_cursor
+from app.services.trail_scope import hidden_kinds, is_own_only, shown_entries
 
 _MODELS = [mapper.class_ for mapper in Base.registry.mappers]
 _FACTS = sorted(
@@ -40,8 +43,6 @@ RECORD_TYPES = sorted(
 )
 # What the database keeps count with says nothing about a change.
 _BOOKKEEPING = {"version"}
-# Who reads of the trail only what they did themselves.
-_OWN_ONLY = frozenset({Role.CELL_LABORATORY})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,13 +137,27 @@ async def list_operations(
         if end is not None:
             query = query.where(Operation.recorded_at <= end)
     if only.record_id is not None:
-        query = query.where(Operation.id.in_(_writers(actor, _ENTRY.record_id == only.record_id)))
-    if actor.role in _OWN_ONLY:
-        query = query.where(Operation.actor_id == actor.principal_id)
-    if actor.site_ids is not None:
-        # What only wrote records of other sites is their business, with its reasons.
-        query = query.where(Operation.id.in_(_writers(actor)))
+        wrote = and_(_ENTRY.record_id == only.record_id, shown_entries(actor, _ENTRY))
+        query = query.where(Operation.id.in_(_writers(actor, wrote)))
+    query = query.where(shown_operations(actor))
     return await page(session, query, Operation.id, wanted)
+
+
+def shown_operations(actor: Actor, through: Area = Area.AUDIT) -> ColumnElement[bool]:
+    """Say which operations somebody is shown: the own, and those that wrote what they may read.
+
+    What only wrote records of other sites is their business, with its reasons. Who reads the whole
+    study sees what wrote nothing, too.
+    """
+    own = Operation.actor_id == actor.principal_id
+    wrote = Operation.id.in_(_writers(actor, shown_entries(actor, _ENTRY, through)))
+    if actor.site_ids is not None or is_own_only(actor, through):
+        return or_(own, wrote)
+    hidden = hidden_kinds(actor, through)
+    if not hidden:
+        return true()
+    of_others = _writers(actor, _ENTRY.record_type.in_(sorted(hidden)))
+    return or_(own, Operation.id.not_in(of_others), wrote)
 
 
 def _writers(actor: Actor, *wanted: ColumnElement[bool]) -> Select[tuple[UUID]]:
@@ -165,11 +180,7 @@ async def list_changes(
         value = getattr(only, name)
         if value is not None:
             query = query.where(_ENTRY[name] == value)
-    if actor.role in _OWN_ONLY:
-        own = select(Operation.id).where(
-            Operation.study_id == actor.study_id, Operation.actor_id == actor.principal_id
-        )
-        query = query.where(_ENTRY.operation_id.in_(own))
+    query = query.where(shown_entries(actor, _ENTRY))
     if wanted.moment is not None:
         query = query.where(_ENTRY.recorded_at <= wanted.moment)
     if wanted.cursor is not None:

@@ -24,7 +24,7 @@ from app.models import (
     Subject,
 )
 from app.services.access import Actor
-from app.services.history import as_of, fetch
+from app.services.history import When, as_of, fetch
 from app.services.signatures import document_text
 
 RECORD_TYPE = "casebook"
@@ -48,10 +48,10 @@ async def casebook_content(
 
 
 async def signed_casebook(
-    session: AsyncSession, actor: Actor, subject_id: UUID, _: datetime
+    session: AsyncSession, actor: Actor, subject_id: UUID, when: When
 ) -> tuple[Content, None]:
     """Return what a signature on a casebook is put on; its id is the subject's."""
-    return await casebook_content(session, actor, subject_id, None), None
+    return await casebook_content(session, actor, subject_id, when.past), None
 
 
 async def casebook_digest(

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.casebook import CasebookAction, CasebookState, Person, Standing, step
+from app.domain.errors import conflict
 from app.domain.inbound import InboxStatus
 from app.domain.vocabulary import Role
 from app.models import (
@@ -97,6 +98,17 @@ async def standing_of(
     if signature is None or signature.digest != row.digest:
         return frozen
     return step(frozen, CasebookAction.SIGN, Person(signature.signer_id, signature.role))
+
+
+async def require_closed(session: AsyncSession, actor: Actor, subject_id: UUID) -> None:
+    """Raise conflict while a casebook is open: what may still change is not signed."""
+    query = select(Casebook.state).where(
+        Casebook.study_id == actor.study_id, Casebook.subject_id == subject_id
+    )
+    if await session.scalar(query) in (None, CasebookState.OPEN):
+        raise conflict(
+            "casebook_open", "The casebook is open; let a data manager freeze it, then sign it."
+        )
 
 
 async def last_signature(

@@ -7,14 +7,14 @@ shares it (migration 0009), so nobody is in the middle of a change while a caseb
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.ids import new_id
-from app.domain.casebook import CasebookAction, CasebookState, Person, step
+from app.domain.casebook import ROLES, CasebookAction, CasebookState, Person, Standing, step
 from app.domain.errors import conflict, not_found
 from app.domain.signing import Meaning
 from app.models import Casebook, Signature, Subject, UnlockRequest, UnlockVerdict
@@ -67,13 +67,14 @@ async def act(session: AsyncSession, actor: Actor, wanted: CasebookAct, prove: P
 async def _step(
     session: AsyncSession, actor: Actor, wanted: CasebookAct, prove: Prove
 ) -> Signature | None:
-    await _lock_subject(session, actor, wanted.subject_id)
+    site_id = await _lock_subject(session, actor, wanted.subject_id)
     row = await session.scalar(
         select(Casebook).where(
             Casebook.study_id == actor.study_id, Casebook.subject_id == wanted.subject_id
         )
     )
     before = await standing_of(session, row, None)
+    actor = _keeper(actor, wanted.action, before, site_id)
     step(before, wanted.action, Person(actor.principal_id, actor.role))
     if wanted.action in _STATES:
         await _close_or_open(session, actor, wanted, row)
@@ -85,15 +86,27 @@ async def _step(
     return await _answer(session, actor, wanted, row, proof)
 
 
-async def _lock_subject(session: AsyncSession, actor: Actor, subject_id: UUID) -> None:
-    """Wait for whoever is recording something of the subject, and keep everybody out."""
-    found = await session.scalar(
-        select(Subject.id)
+def _keeper(actor: Actor, action: CasebookAction, before: Standing, site_id: UUID) -> Actor:
+    """Return the actor in the role, of those held at the site, whose act this is.
+
+    An unlock takes the other role than that in which it was asked for.
+    """
+    theirs = [role for role in actor.roles if role in ROLES[action] and actor.holds(role, site_id)]
+    others = [role for role in theirs if before.asked is None or role is not before.asked.role]
+    fitting = others or theirs
+    return replace(actor, role=fitting[0]) if fitting else actor
+
+
+async def _lock_subject(session: AsyncSession, actor: Actor, subject_id: UUID) -> UUID:
+    """Wait for whoever records something of the subject, keep all out, and return its site."""
+    found: UUID | None = await session.scalar(
+        select(Subject.site_id)
         .where(Subject.study_id == actor.study_id, Subject.id == subject_id)
         .with_for_update()
     )
     if found is None:
         raise not_found("subject")
+    return found
 
 
 async def _close_or_open(

@@ -25,6 +25,7 @@ from app.domain.vocabulary import Role
 from app.models import GrantConfirmation, GrantEnd, Principal, RoleGrant
 from app.services.access import Actor
 from app.services.evidence_mapping import local_day
+from app.services.grant_checks import check_one_kind, check_somebody_administers
 from app.services.grant_standing import GrantWithStanding, granted_to, shown, with_standing
 from app.services.history import as_of, fetch
 from app.services.locks import lock_study
@@ -61,7 +62,8 @@ async def create_grant(
 ) -> GrantWithStanding:
     """Give a role; one that takes two persons waits for its confirmation.
 
-    Raises forbidden for a grant to oneself, conflict for one that is there, and invalid.
+    Raises forbidden for a grant to oneself, conflict for one that is there or that would make one
+    identity a person's and a machine's, and invalid.
     """
     await lock_study(session, actor.study_id)
     valid_from = new.valid_from or now
@@ -110,10 +112,13 @@ async def confirm_grant(
 async def revoke_grant(
     session: AsyncSession, actor: Actor, grant_id: UUID, reason: str, now: datetime
 ) -> GrantWithStanding:
-    """End a grant, or turn a proposed one down; the next request has it no more."""
+    """End a grant, or turn a proposed one down; the next request has it no more.
+
+    Raises conflict for a grant that has ended, and for the last administrator's.
+    """
     grant = await _locked(session, actor, grant_id, now)
     check_revocation(grant.facts, now)
-    await _end(session, actor, [grant], reason)
+    await _end(session, actor, [grant], reason, now)
     return await _one(session, actor, grant.row, now)
 
 
@@ -143,13 +148,16 @@ async def _known(session: AsyncSession, actor: Actor, person_id: UUID | None) ->
 async def disable_person(
     session: AsyncSession, actor: Actor, person_id: UUID, reason: str, now: datetime
 ) -> list[GrantWithStanding]:
-    """End everything that somebody was given; raise conflict when there is nothing to end."""
+    """End everything that somebody was given.
+
+    Raises conflict when there is nothing to end, and for the last administrator.
+    """
     await lock_study(session, actor.study_id)
     person = await _known(session, actor, person_id)
     held = await granted_to(session, actor, person.id, now)
     if not held:
         raise conflict("nothing_granted", "This person holds nothing that could be ended.")
-    await _end(session, actor, held, reason)
+    await _end(session, actor, held, reason, now)
     rows = [each.row for each in held]
     return await with_standing(session, actor, rows, now, None)
 
@@ -189,7 +197,8 @@ async def _person(session: AsyncSession, actor: Actor, new: NewGrant) -> Princip
 
 
 async def _check_new(session: AsyncSession, actor: Actor, row: RoleGrant, now: datetime) -> None:
-    """Refuse to give what is there already, or waits to be confirmed."""
+    """Refuse to give what is there already or waits to be confirmed, or fits not who gets it."""
+    await check_one_kind(session, actor, row.principal_id, row.role)
     for each in await granted_to(session, actor, row.principal_id, now):
         if (each.row.role, each.row.site_id) == (row.role, row.site_id):
             raise conflict(
@@ -209,8 +218,14 @@ async def _locked(
 
 
 async def _end(
-    session: AsyncSession, actor: Actor, grants: Collection[GrantWithStanding], reason: str
+    session: AsyncSession,
+    actor: Actor,
+    grants: Collection[GrantWithStanding],
+    reason: str,
+    now: datetime,
 ) -> None:
+    """End grants, unless nobody could administer without them."""
+    await check_somebody_administers(session, actor, [each.row.id for each in grants], now)
     session.add_all(
         GrantEnd(
             study_id=actor.study_id,

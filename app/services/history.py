@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -17,6 +18,15 @@ from app.models import Fact, Record, StudyRecord
 
 Row = TypeVar("Row", bound=StudyRecord)
 Changing = TypeVar("Changing", bound=Record)
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """A moment that is looked at, and as of when it was known: None for what is known now."""
+
+    at: datetime
+    past: datetime | None = None
+
 
 # Each record's last image at or before the moment, read back with the table's own column types.
 _PAST_ROWS = """

@@ -14,7 +14,7 @@ from app.domain.sent_texts import said
 from app.domain.sent_times import read_time
 from app.models import InboxItem, Subject
 from app.schemas.inbox import Assign
-from app.services.access import Actor, Area, Right, allows
+from app.services.access import Area, Right
 from app.services.history import fetch
 from app.services.identifiers import record_identifier
 from app.services.inbound_matching import match_subjects, patient_identifiers
@@ -37,7 +37,7 @@ async def assign_subject(
     another site's or the message or a filed result says that it is somebody else's.
     """
     actor = caller.actor
-    _check_role(actor)
+    _check_role(caller)
     subject = await fetch(session, Subject, actor.study_id, step.subject_id)
     if subject.site_id != caller.site_id:
         raise conflict(
@@ -59,11 +59,12 @@ async def assign_subject(
     return [identifier.token for identifier, _ in kept]
 
 
-def _check_role(actor: Actor) -> None:
-    """Let only those assign who register subjects or keep their identifiers."""
-    if allows(actor.role, Area.SCREENING, Right.UPDATE):
+def _check_role(caller: CallingSender) -> None:
+    """Let only those assign who register subjects at the site, or keep their identifiers."""
+    actor, site_id = caller.actor, caller.site_id
+    if actor.may(Area.SCREENING, Right.UPDATE, site_id):
         return
-    if not allows(actor.role, Area.IDENTITY, Right.CREATE):
+    if not actor.may(Area.IDENTITY, Right.CREATE, site_id):
         raise forbidden(
             "role_not_allowed",
             "Your role may resolve this otherwise, but not say whose result it is; ask somebody who"

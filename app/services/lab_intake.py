@@ -8,13 +8,10 @@ from the start and says what is wrong. What an ordinary sending stores is the sa
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import asyncpg
 
@@ -22,17 +19,13 @@ from app.core.database import Database
 from app.core.gathering import Gathering
 from app.core.ids import id_at
 from app.core.serialization import to_json
-from app.domain.disposition import end_days
 from app.domain.errors import DomainError
-from app.domain.reported_results import LabEntry
-from app.domain.vocabulary import Role
-from app.services.access import Actor, Area, Right, allows
+from app.services.access import Area, Right, allows
 from app.services.idempotency import Answer, RequestKey
+from app.services.lab_admission import Admission, Sending, Stored, admit
 from app.services.lab_history import version
-from app.services.lab_intake_statements import ADMIT, ANSWER, ENTER, OPERATION, STORE, WRITTEN
+from app.services.lab_intake_statements import ANSWER, OPERATION, STORE, WRITTEN
 from app.services.lab_recording import candidate
-from app.services.lab_sources import OwnSource
-from app.services.observations import Observable
 
 _NATURAL_KEY = ("subject_id", "source", "specimen", "analyte")
 _ORIGIN = ("study_id", "operation_id", "recorded_at")
@@ -41,42 +34,6 @@ _FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutErro
 MOST_TOGETHER, SMALL = 32, 100
 # Larger ones that are stored at a time; more would keep everybody else from a turn.
 LARGE_AT_ONCE = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Sender:
-    """Who sends, as the token says, and to which study."""
-
-    issuer: str
-    subject: str
-    study_key: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sending:
-    """One request: the results that are stored together or, here, not at all.
-
-    With `shows_result` the answer shows the stored result, so that it needs a sender who gets no
-    grades. `answer` makes the answer, which is kept under the `key` where there is one.
-    """
-
-    sender: Sender
-    request_id: str
-    command: str
-    entries: Sequence[LabEntry]
-    shows_result: bool
-    key: RequestKey | None
-    answer: Callable[[Stored], Answer]
-    now: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
-    """What a sending stores: its rows in its order, by whom and when."""
-
-    actor: Actor
-    rows: Sequence[Mapping[str, Any]]
-    recorded_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +111,7 @@ async def _prepare(
     connection: asyncpg.Connection, sendings: Sequence[Sending]
 ) -> list[_Ready | None]:
     """Judge every sending; the later one of two that name the same result or key has to wait."""
-    admitted = await _admit(connection, sendings)
+    admitted = await admit(connection, sendings)
     taken: set[tuple[Any, ...]] = set()
     prepared: list[_Ready | None] = []
     for sending in sendings:
@@ -168,70 +125,7 @@ async def _prepare(
     return prepared
 
 
-@dataclass(frozen=True, slots=True)
-class _Admission:
-    """The role in which a sender may send, if any, of which subjects, and the database's clock."""
-
-    actor: Actor | None
-    own: OwnSource | None
-    subjects: Mapping[UUID, Observable]
-    recorded_at: datetime | None
-
-
-async def _admit(
-    connection: asyncpg.Connection, sendings: Sequence[Sending]
-) -> dict[Sender, _Admission]:
-    """Find for each sender what it may do, and lock the subjects."""
-    together: defaultdict[Sender, list[Sending]] = defaultdict(list)
-    for sending in sendings:
-        together[sending.sender].append(sending)
-    senders = [(each.issuer, each.subject, each.study_key) for each in together]
-    await connection.execute(ENTER, *map(list, zip(*senders, strict=True)))
-    admitted = {}
-    for sender, theirs in together.items():
-        wanted = {entry.subject_id for sending in theirs for entry in sending.entries}
-        latest = max(sending.now for sending in theirs)
-        rows = await connection.fetch(
-            ADMIT, sender.issuer, sender.subject, sender.study_key, latest, list(wanted)
-        )
-        able = (each for each in rows if allows(Role(each["role"]), Area.LABORATORY, Right.CREATE))
-        first = next(able, None)
-        admitted[sender] = _Admission(
-            actor=_actor(sender, first) if first and first["active"] is not False else None,
-            own=_own_source(first) if first else None,
-            subjects={
-                row["subject_id"]: Observable(
-                    row["birth_year"], end_days(()), ZoneInfo(row["time_zone"])
-                )
-                for row in rows
-            },
-            recorded_at=rows[0]["recorded_at"] if rows else None,
-        )
-    return admitted
-
-
-def _own_source(row: Mapping[str, Any]) -> OwnSource | None:
-    """Return what a laboratory system files under; other roles of a sender's identity say it."""
-    if row["source"] is None or Role(row["role"]) is not Role.LABORATORY_SYSTEM:
-        return None
-    analytes = row["analytes"]
-    return OwnSource(row["source"], None if analytes is None else frozenset(analytes))
-
-
-def _actor(sender: Sender, row: Mapping[str, Any]) -> Actor:
-    return Actor(
-        study_id=row["study_id"],
-        study_key=sender.study_key,
-        time_zone=row["time_zone"],
-        principal_id=row["principal_id"],
-        display_name=row["display_name"],
-        organisation=row["organisation"],
-        role=Role(row["role"]),
-        request_id="",
-    )
-
-
-def _judge(sending: Sending, admission: _Admission) -> _Ready | None:
+def _judge(sending: Sending, admission: Admission) -> _Ready | None:
     """Return what to write of a sending, None unless all of it is sound and allowed."""
     if admission.actor is None or admission.recorded_at is None:
         return None

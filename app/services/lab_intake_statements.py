@@ -48,6 +48,7 @@ SELECT enter(array_agg(unnest)), pg_current_xact_id() FROM entered
 ADMIT = """
 SELECT study.study_id, study.time_zone, principal.id AS principal_id, principal.display_name,
        principal.organisation, role_grant.role, subject.id AS subject_id, subject.birth_year,
+       subject.site_id,
        clock_timestamp() AS recorded_at, sender.code AS source, sender.analytes, sender.active
 FROM study
 JOIN principal USING (study_id)
@@ -67,6 +68,9 @@ WHERE principal.issuer = $1 AND principal.subject = $2 AND study.key = $3
 ORDER BY role_grant.id, subject.id
 FOR SHARE OF subject SKIP LOCKED
 """
+
+# What is stored now is of the sites of the admitted subjects; the database shows no others.
+BIND = "SELECT set_config('app.site_ids', CAST($1::uuid[] AS text), true)"
 
 
 def _given(columns: Mapping[str, str], before: int) -> str:

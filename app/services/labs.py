@@ -17,9 +17,9 @@ from app.domain.ctcae.grading import GradingResult
 from app.domain.errors import DomainError
 from app.domain.lab_grades import grades_for
 from app.domain.reported_results import LabEntry, RecordingOutcome, known_analyte
-from app.models import LabResult
+from app.models import LabResult, Subject
 from app.services import evidence_mapping as to_fact
-from app.services.access import Actor, Area, Right, allows
+from app.services.access import Actor, Area, Right
 from app.services.evidence import Scope
 from app.services.grading import load_backgrounds
 from app.services.history import as_of, fetch
@@ -88,7 +88,12 @@ async def record_result(
         raise recorded.error.below("/body")
     assert recorded.id is not None, "what is not refused is stored"
     row = await fetch(session, LabResult, actor.study_id, recorded.id)
-    if allows(actor.role, Area.LABORATORY, Right.READ):
+    site_id = await session.scalar(
+        select(Subject.site_id).where(
+            Subject.study_id == actor.study_id, Subject.id == row.subject_id
+        )
+    )
+    if actor.may(Area.LABORATORY, Right.READ, site_id):
         (result,) = await with_grades(session, actor, [row], None)
     else:
         counting = await current_versions(session, actor.study_id, [row.result_id], None)

@@ -17,7 +17,7 @@ from app.domain.disposition import check_infusion, check_prescription, end_days
 from app.domain.dosing import calculate_dose
 from app.domain.errors import DomainError, Reason, conflict, forbidden, invalid
 from app.models import Infusion, Subject
-from app.services.access import Actor, Area, Right, allows
+from app.services.access import Actor, Area, Right
 from app.services.escalation import dosing_allowed
 from app.services.evidence import Place, Scope, SubjectEvidence, load_subject
 from app.services.history import lock
@@ -31,6 +31,7 @@ from app.services.subjects import status_of
 class Treatment:
     """A locked, enrolled subject with what is known now and the protocol in force."""
 
+    site_id: UUID
     place: Place
     evidence: SubjectEvidence
     protocol: ActiveProtocol
@@ -44,13 +45,13 @@ async def open_treatment(
     The study's own lock keeps DLTs and decisions out that may forbid the dose meanwhile.
     """
     await lock_study(session, actor.study_id)
-    await lock(session, Subject, actor.study_id, subject_id, None)
+    subject = await lock(session, Subject, actor.study_id, subject_id, None)
     protocol = await active_protocol(session, actor.study_id, now)
     scope = Scope(actor.study_id, ZoneInfo(actor.time_zone), None, subject_id)
     evidence = await load_subject(session, scope)
     if evidence.place is None:
         raise conflict("not_enrolled", "Enrol the subject before infusions are prescribed.")
-    return Treatment(evidence.place, evidence, protocol)
+    return Treatment(subject.site_id, evidence.place, evidence, protocol)
 
 
 async def prescribe_infusion(
@@ -97,7 +98,7 @@ def represcribe(
 
     Raises forbidden unless the actor may prescribe, conflict after the start.
     """
-    if not allows(actor.role, Area.DOSE_ORDER, Right.CREATE):
+    if not actor.may(Area.DOSE_ORDER, Right.CREATE, treatment.site_id):
         raise forbidden(
             "prescriber_needed", "The planned day and the weight are changed by a prescriber."
         )

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.ids import new_id
 from app.domain.errors import conflict, invalid
 from app.domain.vocabulary import BagStatus
 from app.models import Infusion, ProductBag
+from app.schemas.lists import Listing
+from app.schemas.product_bags import BagView
 from app.services.access import Actor
 from app.services.bag_allocation import Allocation, allocate, count_change
 from app.services.history import as_of, fetch, lock
 from app.services.locks import lock_study
-from app.services.paging import Page, PageRequest, page
+from app.services.paging import PageRequest, page
 from app.services.protocols import active_protocol
 
 # What a person may do with a bag; it becomes infused with its infusion, never by hand.
@@ -42,7 +44,7 @@ class BagFilter:
 
 async def list_bags(
     session: AsyncSession, actor: Actor, wanted: PageRequest, only: BagFilter
-) -> Page:
+) -> Listing[BagView]:
     """List a page of bags, the first registered first."""
     entity = as_of(ProductBag, actor.study_id, wanted.moment)
     query = select(entity).where(entity.study_id == actor.study_id)
@@ -50,7 +52,27 @@ async def list_bags(
         value = getattr(only, name)
         if value is not None:
             query = query.where(getattr(entity, name) == value)
-    return await page(session, query, entity.id, wanted)
+    if only.infusion_id is not None:
+        query = query.where(entity.infusion_id.in_(_infusions(actor)))
+    found = await page(session, query, entity.id, wanted)
+    items = await _shown(session, actor, found.items)
+    return Listing[BagView](items=items, next=found.next)
+
+
+def _infusions(actor: Actor) -> Select[Any]:
+    """Select the infusions that the actor sees."""
+    return select(Infusion.id).where(Infusion.study_id == actor.study_id)
+
+
+async def _shown(session: AsyncSession, actor: Actor, bags: Sequence[ProductBag]) -> list[BagView]:
+    """Show bags, which are of no site, without the infusions of sites that are not the actor's."""
+    named = {bag.infusion_id for bag in bags if bag.infusion_id is not None}
+    own = set(await session.scalars(_infusions(actor).where(Infusion.id.in_(named))))
+    views = [BagView.model_validate(bag) for bag in bags]
+    return [
+        view if view.infusion_id in own else view.model_copy(update={"infusion_id": None})
+        for view in views
+    ]
 
 
 async def create_bag(session: AsyncSession, actor: Actor, values: Mapping[str, Any]) -> ProductBag:
@@ -63,9 +85,11 @@ async def create_bag(session: AsyncSession, actor: Actor, values: Mapping[str, A
 
 async def read_bag(
     session: AsyncSession, actor: Actor, bag_id: UUID, past: datetime | None
-) -> ProductBag:
+) -> BagView:
     """Read one bag, now or as it was."""
-    return await fetch(session, ProductBag, actor.study_id, bag_id, past)
+    row = await fetch(session, ProductBag, actor.study_id, bag_id, past)
+    (view,) = await _shown(session, actor, [row])
+    return view
 
 
 async def change_bag(
@@ -75,7 +99,7 @@ async def change_bag(
     version: int,
     values: Mapping[str, Any],
     now: datetime,
-) -> ProductBag:
+) -> BagView:
     """Move a bag one step or correct its number; raise conflict for a step it may not take."""
     await lock_study(session, actor.study_id)
     row = await lock(session, ProductBag, actor.study_id, bag_id, version)
@@ -90,7 +114,8 @@ async def change_bag(
     if status is not None and (status, infusion_id) != (row.status, row.infusion_id):
         await _step(session, actor, row, (status, infusion_id), now)
     await session.flush()
-    return row
+    (view,) = await _shown(session, actor, [row])
+    return view
 
 
 async def _step(

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.core.clock import Clock, system_clock
 from app.core.database import API_ROLE, Database
 from app.models import OF_CASEBOOK, Base, Record, Subject
+from app.services.guard_catalogue import differences
 
 # Without these an acknowledged write could be lost when the machine stops.
 _DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
@@ -19,6 +20,8 @@ _OFF = ("off", "local")
 _TRIGGERS = "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled = 'A'"
 # Beyond this what the service takes for the past or the future is another than the trail's.
 _CLOCK_SECONDS = 2
+# So many objects are named in one sentence.
+_NAMED = 5
 # The functions that write the trail: theirs alone is the right to.
 _WRITERS = ("write_inserts", "write_updates")
 # The tables of a study, whatever schema they are in, that are open to other studies.
@@ -79,6 +82,7 @@ async def shortcomings(
                 *await _of_walls(connection),
                 *await _of_power(connection, in_production),
                 *await _of_time(connection, clock),
+                *await _of_guards(connection),
             ]
     except (TimeoutError, SQLAlchemyError, OSError):
         return ["The database does not answer."]
@@ -113,6 +117,16 @@ async def _of_walls(connection: AsyncConnection) -> Iterable[str]:
     if open_to_all:
         names = ", ".join(open_to_all)
         return [f"Row-level security is off for {names}; other studies would show."]
+    return []
+
+
+async def _of_guards(connection: AsyncConnection) -> Iterable[str]:
+    """Hold every trigger, policy, constraint, function, owner and right against the release's."""
+    changed = await differences(connection)
+    if changed:
+        names = ", ".join(changed[:_NAMED]) + (", ..." if changed[_NAMED:] else "")
+        told = f"Not guarded as this release guards it: {names}."
+        return [f"{told} Find out who changed it and put it back before anybody writes."]
     return []
 
 

@@ -13,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.database import Database
 from app.domain.errors import not_found
 from app.models import Operation, SealCheckpoint, SealEntry, SealRollback, SealState
-from app.services.access import Actor
+from app.services.access import Actor, Area
 from app.services.audit import Opened
+from app.services.audit_trail import shown_operations
 from app.services.paging import bad_cursor, read_cursor, write_cursor
 from app.services.seal_log import inclusion_proof
 from app.services.seal_state import has_sealer
@@ -53,13 +54,16 @@ class Checkpoints:
 
 
 async def receipt_of(session: AsyncSession, actor: Actor, operation_id: UUID) -> Receipt | None:
-    """Return the receipt of an operation of the actor's study, None while it has no seal.
+    """Return the receipt of an operation that the actor is shown, None while it has no seal.
 
     The checkpoint is the first that covers it, so that a receipt stays the same for ever.
     """
-    of_study = Operation.study_id == actor.study_id
-    known = select(exists().where(of_study, Operation.id == operation_id))
-    if not await session.scalar(known):
+    known = select(Operation.id).where(
+        Operation.study_id == actor.study_id,
+        Operation.id == operation_id,
+        shown_operations(actor, Area.SEAL),
+    )
+    if await session.scalar(known) is None:
         raise not_found("operation")
     entry = await session.scalar(
         select(SealEntry).where(

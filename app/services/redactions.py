@@ -20,9 +20,11 @@ from app.models import Base, Operation, Redaction, RedactionRequest, Signature
 from app.schemas.lists import Listing
 from app.schemas.redactions import RedactionCreate, RedactionView
 from app.services.access import Actor
+from app.services.audit_trail import shown_operations
 from app.services.history import as_of
 from app.services.idempotency import rewrite_kept
 from app.services.paging import PageRequest, page
+from app.services.site_wall import across_sites
 
 # It looks through every kept answer, which takes longer than a request may.
 _TAKE_YOUR_TIME = text("SET LOCAL statement_timeout = '60s'")
@@ -97,7 +99,7 @@ async def _check_value(session: AsyncSession, actor: Actor, wish: RedactionCreat
             )
         )
     ).one_or_none()
-    if row is None:
+    if row is None or not await _is_of_sites(session, actor, wish):
         raise not_found(wish.record_type.replace("_", " "))
     if wish.record_type == Operation.__tablename__:
         await _check_operation(session, actor, wish.record_id)
@@ -105,12 +107,24 @@ async def _check_value(session: AsyncSession, actor: Actor, wish: RedactionCreat
         raise conflict("redacted_already", "This value was redacted already.")
 
 
+async def _is_of_sites(
+    session: AsyncSession, actor: Actor, target: RedactionCreate | RedactionRequest
+) -> bool:
+    """Tell whether a record is where the actor works; what is of no site is of the whole study."""
+    asked = func.is_of_sites(actor.study_id, target.record_type, target.record_id)
+    return bool(await session.scalar(select(asked)))
+
+
 async def _check_operation(session: AsyncSession, actor: Actor, operation_id: UUID) -> None:
     command = await session.scalar(
         select(Operation.command).where(
-            Operation.study_id == actor.study_id, Operation.id == operation_id
+            Operation.study_id == actor.study_id,
+            Operation.id == operation_id,
+            shown_operations(actor),
         )
     )
+    if command is None:
+        raise not_found("operation")
     if command in NEVER_REDACTED:
         raise forbidden(
             "never_redacted",
@@ -131,7 +145,7 @@ async def execute_redaction(
             RedactionRequest.study_id == actor.study_id, RedactionRequest.id == request_id
         )
     )
-    if request is None:
+    if request is None or not await _is_of_sites(session, actor, request):
         raise not_found("redaction request")
     if request.requested_by == actor.principal_id:
         raise forbidden("two_persons", "A redaction is carried out by another person.")
@@ -149,7 +163,10 @@ async def execute_redaction(
 async def _redact_answers(
     session: AsyncSession, request: RedactionRequest, gone: Sequence[str], keyring: Keyring
 ) -> None:
-    """Take the values out of every answer that was kept since the record began."""
+    """Take the values out of every answer that was kept since the record began and shows it.
+
+    An answer may show an operation's reason without its id.
+    """
     model = _MODELS[request.record_type]
     writer = model.id if model is Operation else model.operation_id
     began = select(Operation.recorded_at).where(
@@ -159,7 +176,12 @@ async def _redact_answers(
         ),
     )
     first = (await session.scalars(began)).one()
-    await rewrite_kept(session, keyring, first, lambda body: scrub(body, request.field, gone))
+    shown = "" if model is Operation else str(request.record_id)
+
+    def rewrite(body: str) -> str:
+        return scrub(body, request.field, gone) if shown in body else body
+
+    await rewrite_kept(session, keyring, first, rewrite)
 
 
 async def lost_text(session: AsyncSession, signature: Signature) -> bool:
@@ -168,7 +190,8 @@ async def lost_text(session: AsyncSession, signature: Signature) -> bool:
         Redaction.study_id == signature.study_id,
         Redaction.signatures.contains([str(signature.id)]),
     )
-    return await session.scalar(query.limit(1)) is not None
+    async with across_sites(session):
+        return await session.scalar(query.limit(1)) is not None
 
 
 def _view(request: RedactionRequest, done: Redaction | None) -> RedactionView:

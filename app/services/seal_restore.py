@@ -44,14 +44,11 @@ def published_of(note: str, verifiers: Sequence[str]) -> Checkpoint:
         parsed = parse_note(note)
         if not is_signed(parsed, verifiers):
             raise MalformedNoteError("none of the keys signed the note")
-        if not is_rollback(parsed.text):
-            return parse_checkpoint(parsed.text)
-        stated = parse_rollback(parsed.text)
     except MalformedNoteError as error:
         raise LogRefusedError(
-            f"A witness ends with a note that this service did not write: {error}."
+            f"A witness or the database has a note that this service did not write: {error}."
         ) from error
-    return Checkpoint(stated.log_id, stated.size, stated.root, stated.at, stated.epoch)
+    return _stated(note)
 
 
 async def check_extends(session: AsyncSession, published: Checkpoint) -> None:
@@ -73,10 +70,59 @@ async def check_extends(session: AsyncSession, published: Checkpoint) -> None:
         )
 
 
+def disagreement(notes: Sequence[str]) -> str | None:
+    """Say which notes of a witness's last epoch cannot all be of one log; None when all can.
+
+    They are in the order of their publication, so that none is smaller than one before it. What
+    lies in epochs before was put on record. Signatures are not looked at.
+    """
+    stated = [_stated(note) for note in notes]
+    epoch = max((each.epoch for each in stated), default=0)
+    largest: Checkpoint | None = None
+    for each in stated:
+        if each.epoch != epoch:
+            continue
+        if largest is not None and (
+            each.size < largest.size or (each.size == largest.size and each.root != largest.root)
+        ):
+            return f"the checkpoints of {largest.at} and {each.at}"
+        largest = each
+    return None
+
+
+def check_agrees(notes: Sequence[str]) -> None:
+    """Refuse a witness that holds two histories."""
+    found = disagreement(notes)
+    if found is not None:
+        raise LogRefusedError(_refusal(f"A witness holds two histories of the log, {found}"))
+
+
+def furthest_of(notes: Sequence[str], verifiers: Sequence[str]) -> Checkpoint | None:
+    """Return the furthest state of the log that notes state; None without notes."""
+    if not notes:
+        return None
+    furthest = max(notes, key=lambda note: (_stated(note).epoch, _stated(note).size))
+    return published_of(furthest, verifiers)
+
+
+def _stated(note: str) -> Checkpoint:
+    """Read what a note states of the log, whoever signed it."""
+    try:
+        text = parse_note(note).text
+        if not is_rollback(text):
+            return parse_checkpoint(text)
+        stated = parse_rollback(text)
+    except MalformedNoteError as error:
+        raise LogRefusedError(f"A witness holds what is no note: {error}.") from error
+    return Checkpoint(stated.log_id, stated.size, stated.root, stated.at, stated.epoch)
+
+
 def _refusal(fault: str) -> str:
     return (
-        f"{fault}: the database was restored or changed, so nothing is sealed. Find out which; a"
-        " restore is put on record with msc-icaht seal --acknowledge-rollback REASON."
+        f"{fault}: the database was restored or changed, so nothing is sealed. Find out which with"
+        " msc-icaht verify-audit; a restore is put on record with msc-icaht seal"
+        " --acknowledge-rollback REASON, and false nodes of the tree are mended with"
+        " msc-icaht seal --rebuild-nodes."
     )
 
 
@@ -97,13 +143,23 @@ async def lacking(session: AsyncSession, published: Checkpoint | None) -> list[s
 
 
 async def acknowledge(
-    session: AsyncSession, key: SealKey, published: Checkpoint, reason: str
+    session: AsyncSession,
+    key: SealKey,
+    held: Sequence[Sequence[str]],
+    verifiers: Sequence[str],
+    reason: str,
 ) -> str:
     """Sign that the log goes on from a restored database; return the statement.
 
-    Raises LogRefusedError when the log does extend what was published: there is nothing to state.
+    `held` is all that each witness holds. Raises LogRefusedError when the log does extend that
+    and none holds two histories: there is nothing to state.
     """
+    published = furthest_of([note for notes in held for note in notes], verifiers)
+    if published is None:
+        raise LogRefusedError("The witnesses hold nothing that could be acknowledged.")
     try:
+        for notes in held:
+            check_agrees(notes)
         await check_extends(session, published)
     except LogRefusedError:
         return await _begin_epoch(session, key, published, reason)

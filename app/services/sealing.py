@@ -43,7 +43,9 @@ from app.models import (
     SealState,
 )
 from app.services.seal_log import log_size, peaks_at
+from app.services.seal_restore import LogRefusedError
 from app.services.seal_rows import Columns, RowText, current_shape, read_rows
+from app.services.seal_sequence import Sequences, read_sequences
 from app.services.seal_state import database_time, hold_state, say_alive
 
 # Few enough that a batch is a short transaction.
@@ -56,10 +58,11 @@ _BEFORE_ALL = (-1, UUID(int=0))
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """What one batch sealed, and the note that was signed over it."""
+    """What one batch sealed, the note that was signed over it, and what that note states."""
 
     operations: int
     note: str | None = None
+    stated: Checkpoint | None = None
 
     @property
     def is_full(self) -> bool:
@@ -80,15 +83,20 @@ class Sealing:
         self._shape = current_shape()
         self._reached: tuple[int, UUID] | None = _BEFORE_ALL
         self._noted: int | None = None
+        self._sequences: Sequences | None = None
 
-    async def seal(self, session: AsyncSession) -> Sealed:
-        """Seal one batch; the caller commits, and only then has it happened."""
+    async def seal(self, session: AsyncSession, published: Checkpoint | None) -> Sealed:
+        """Seal one batch; the caller commits, and only then has it happened.
+
+        `published` is what was published last. Raises LogRefusedError when the log is not that.
+        """
         state = await hold_state(session)
         await session.execute(_LONG)
         found = await self._find(session, state)
         sealed = Sealed(len(found))
         if found:
-            sealed = Sealed(len(found), await self._write(session, state, found))
+            size, peaks = await _published(session, state, published)
+            sealed = await self._write(session, state, found, (size, peaks))
         say_alive(state, await database_time(session))
         await session.flush()
         return sealed
@@ -111,9 +119,13 @@ class Sealing:
         return found
 
     async def _write(
-        self, session: AsyncSession, state: SealState, operations: Sequence[Operation]
-    ) -> str:
-        """Write the leaves of some operations and the checkpoint over them; return its note."""
+        self,
+        session: AsyncSession,
+        state: SealState,
+        operations: Sequence[Operation],
+        log: tuple[int, list[bytes]],
+    ) -> Sealed:
+        """Write the leaves of some operations behind the log, and the checkpoint over them."""
         shape = shape_digest(self._shape)
         await session.execute(
             insert_if_new(SealShape)
@@ -121,9 +133,10 @@ class Sealing:
             .on_conflict_do_nothing()
         )
         rows = await _rows_of(session, self._shape, operations)
-        size = await log_size(session)
-        peaks = await peaks_at(session, size)
-        written = _Written()
+        if self._sequences is None:
+            self._sequences = await read_sequences(session)
+        size, peaks = log
+        written = _Written(self._sequences)
         for index, operation in enumerate(operations, size):
             await asyncio.sleep(0)  # in development the API's requests go on in between
             leaf = written.add(index, operation, rows[operation.id], shape)
@@ -134,22 +147,48 @@ class Sealing:
                 if level
             ]
         await written.store(session)
-        return await self._sign(session, state, size + len(operations), fold(peaks))
+        size += len(operations)
+        return await self._sign(session, state, (size, fold(peaks)), len(operations))
 
-    async def _sign(self, session: AsyncSession, state: SealState, size: int, root: bytes) -> str:
+    async def _sign(
+        self, session: AsyncSession, state: SealState, log: tuple[int, bytes], added: int
+    ) -> Sealed:
         """Sign and keep the checkpoint of the log as it is now."""
-        now = await database_time(session)
-        stated = Checkpoint(str(state.log_id), size, root, moment_text(now), state.epoch)
+        (size, root), now = log, await database_time(session)
+        stated = Checkpoint(
+            str(state.log_id), size, root, moment_text(now), state.epoch, added == BATCH
+        )
         note = self._key.note(origin(stated.log_id), checkpoint_text(stated))
         values = {"epoch": state.epoch, "size": size, "root": root, "note": note, "signed_at": now}
         await session.execute(insert(SealCheckpoint).values(**values))
-        return note
+        return Sealed(added, note, stated)
+
+
+async def _published(
+    session: AsyncSession, state: SealState, published: Checkpoint | None
+) -> tuple[int, list[bytes]]:
+    """Return size and frontier of the log; refuse one that is not what was published last.
+
+    Whoever cuts or rewrites the log while the sealer works would have it state two histories.
+    """
+    size = await log_size(session)
+    peaks = await peaks_at(session, size)
+    said = (published.epoch, published.size, published.root) if published else None
+    if (said or (state.epoch, 0, fold([]))) != (state.epoch, size, fold(peaks)):
+        raise LogRefusedError(
+            f"The log is not the one that was published last: it has {size} operations in epoch"
+            f" {state.epoch}, and nothing is sealed behind them. Run msc-icaht verify-audit: it"
+            " tells false nodes, which msc-icaht seal --rebuild-nodes mends, from a log that was"
+            " cut or rewritten; a restore is put on record with --acknowledge-rollback REASON."
+        )
+    return size, peaks
 
 
 class _Written:
     """The rows of a batch for each of the seal's tables."""
 
-    def __init__(self) -> None:
+    def __init__(self, sequences: Sequences) -> None:
+        self._sequences = sequences
         self.leaves: list[dict[str, Any]] = []
         self.entries: list[dict[str, Any]] = []
         self.commitments: list[dict[str, Any]] = []
@@ -171,7 +210,8 @@ class _Written:
                     "salt": salt, "commit": commit,
                 }
             )  # fmt: skip
-        header = _header(operation, sealed, shape)
+        sequence = self._sequences.take(operation.study_id, index)
+        header = _header(operation, sealed, shape, sequence)
         leaf = leaf_of(header)
         self.leaves.append({"index": index, "hash": leaf})
         self.entries.append(
@@ -195,7 +235,7 @@ class _Written:
                 await session.execute(insert(model), values)
 
 
-def _header(operation: Operation, rows: Sequence[SealedRow], shape: str) -> str:
+def _header(operation: Operation, rows: Sequence[SealedRow], shape: str, sequence: int) -> str:
     """Write what the leaf of an operation says in the clear."""
     return header_text(
         Header(
@@ -206,6 +246,7 @@ def _header(operation: Operation, rows: Sequence[SealedRow], shape: str) -> str:
             recorded_at=moment_text(operation.recorded_at),
             role=operation.role,
             rows=tuple(rows),
+            sequence=sequence,
             shape=shape,
             study_id=str(operation.study_id),
             transaction=operation.transaction,

@@ -53,8 +53,7 @@ async def locked_until(
     To be asked before a secret is checked. Until the transaction ends the next asker waits, so that
     many guesses at once are still counted one after the other.
     """
-    key = func.hashtextextended("signing\n" + "\n".join(identity), 0)
-    await session.execute(select(func.pg_advisory_xact_lock(key)))
+    await _one_at_a_time(session, identity)
     ends = [
         await lock_of(session, actor, now) for actor in await _actors(session, identity, now, "")
     ]
@@ -109,6 +108,7 @@ async def unlock(
     person = await fetch(session, Principal, actor.study_id, principal_id)
     if person.id == actor.principal_id:
         raise forbidden("own_lock", "Another administrator has to unlock your own signing.")
+    await _one_at_a_time(session, (person.issuer, person.subject))
     history = await _history_of(session, actor.study_id, person.id)
     if lock_end(history, now) is None:
         raise conflict("not_locked", "This person's signing is not locked.")
@@ -133,6 +133,12 @@ async def list_events(
     )
     names = {person.id: person.display_name for person in await session.execute(people)}
     return Page([NamedEvent(row, names[row.principal_id]) for row in found.items], found.next)
+
+
+async def _one_at_a_time(session: AsyncSession, identity: tuple[str, str]) -> None:
+    """Let the next who asks about the same identity wait until this transaction ends."""
+    key = func.hashtextextended("signing\n" + "\n".join(identity), 0)
+    await session.execute(select(func.pg_advisory_xact_lock(key)))
 
 
 async def _actors(

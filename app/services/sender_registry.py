@@ -20,7 +20,9 @@ from app.domain.reported_results import known_analyte
 from app.domain.vocabulary import Role
 from app.models import Principal, RoleGrant, Sender, SenderProfileVersion, Site
 from app.services.access import Actor, in_force
+from app.services.grant_checks import check_one_kind
 from app.services.history import as_of, fetch, lock
+from app.services.locks import lock_study
 from app.services.paging import Page, PageRequest, page
 from app.services.sender_profiles import add_version
 
@@ -61,7 +63,11 @@ class SenderWithBindings:
 async def register_sender(
     session: AsyncSession, actor: Actor, new: NewSender, now: datetime
 ) -> SenderWithBindings:
-    """Register a sender with its identity, its grant and its first profile version."""
+    """Register a sender with its identity, its grant and its first profile version.
+
+    Raises forbidden for one's own identity, and conflict for that of any other person.
+    """
+    await lock_study(session, actor.study_id)
     site = await session.scalar(
         select(Site).where(Site.study_id == actor.study_id, Site.code == new.site)
     )
@@ -170,6 +176,7 @@ async def _bound_principal(
         )
         session.add(principal)
         await session.flush()
+    await check_one_kind(session, actor, principal.id, Role.LABORATORY_SYSTEM)
     return principal
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, fields
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -34,13 +33,14 @@ from app.models import (
 )
 from app.services.access import Actor, Area
 from app.services.casebook_content import signed_casebook
+from app.services.casebook_standing import require_closed
 from app.services.eligibility import read_eligibility
-from app.services.history import fetch
+from app.services.history import When, fetch
 from app.services.response import read_response
 
 Shown = tuple[dict[str, Any], int | None]
-# (session, actor, record id, moment) to the document and the version of the record it shows.
-Provider = Callable[[AsyncSession, Actor, UUID, datetime], Awaitable[Shown]]
+# (session, actor, record id, when) to the document and the version of the record it shows.
+Provider = Callable[[AsyncSession, Actor, UUID, When], Awaitable[Shown]]
 
 # An order is what is to be given; what was given is recorded beside it and voids no order.
 ORDER_FIELDS = (
@@ -66,11 +66,15 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Signable:
-    """A type of record that can be signed, and the area whose rights say who reads and signs it."""
+    """A type of record that can be signed, and the area whose rights say who reads and signs it.
+
+    `require_ready` raises conflict while a record of the type cannot be signed yet.
+    """
 
     area: Area
     provider: Provider
     source: Source | None = None
+    require_ready: Callable[[AsyncSession, Actor, UUID], Awaitable[None]] | None = None
 
 
 def columns(row: StudyRecord) -> dict[str, Any]:
@@ -82,28 +86,28 @@ def columns(row: StudyRecord) -> dict[str, Any]:
 def row_of(model: type[StudyRecord]) -> Provider:
     """Return what draws the document of a table's row: all of its columns."""
 
-    async def provider(session: AsyncSession, actor: Actor, record_id: UUID, _: datetime) -> Shown:
-        row = await fetch(session, model, actor.study_id, record_id)
+    async def provider(session: AsyncSession, actor: Actor, record_id: UUID, when: When) -> Shown:
+        row = await fetch(session, model, actor.study_id, record_id, when.past)
         return columns(row), getattr(row, "version", None)
 
     return provider
 
 
-async def _adjudication(session: AsyncSession, actor: Actor, record_id: UUID, _: datetime) -> Shown:
+async def _adjudication(session: AsyncSession, actor: Actor, record_id: UUID, when: When) -> Shown:
     """Show the answer with the event that was judged: a changed event was not judged."""
-    row = await fetch(session, DltAdjudication, actor.study_id, record_id)
-    event = await fetch(session, AdverseEvent, actor.study_id, row.adverse_event_id)
+    row = await fetch(session, DltAdjudication, actor.study_id, record_id, when.past)
+    event = await fetch(session, AdverseEvent, actor.study_id, row.adverse_event_id, when.past)
     return {"adjudication": columns(row), "adverse_event": columns(event)}, event.version
 
 
-async def _verdict(session: AsyncSession, actor: Actor, record_id: UUID, _: datetime) -> Shown:
+async def _verdict(session: AsyncSession, actor: Actor, record_id: UUID, _: When) -> Shown:
     """Show the second person's word on a decision with the whole proposal that it is about."""
     decision = await fetch(session, EscalationDecision, actor.study_id, record_id)
     row = await _the_one(session, DecisionVerdict, decision_id=decision.id, study=actor.study_id)
     return {"verdict": columns(row), "decision": columns(decision)}, None
 
 
-async def _activation(session: AsyncSession, actor: Actor, record_id: UUID, _: datetime) -> Shown:
+async def _activation(session: AsyncSession, actor: Actor, record_id: UUID, _: When) -> Shown:
     """Show the activation of a version; the version's digest stands for its definition."""
     version = await fetch(session, ProtocolVersion, actor.study_id, record_id)
     row = await _the_one(
@@ -124,22 +128,18 @@ async def _the_one(
     return row
 
 
-async def _order(session: AsyncSession, actor: Actor, record_id: UUID, _: datetime) -> Shown:
-    row = await fetch(session, Infusion, actor.study_id, record_id)
+async def _order(session: AsyncSession, actor: Actor, record_id: UUID, when: When) -> Shown:
+    row = await fetch(session, Infusion, actor.study_id, record_id, when.past)
     return {name: getattr(row, name) for name in _ORDERED}, row.version
 
 
-async def _eligibility(
-    session: AsyncSession, actor: Actor, record_id: UUID, moment: datetime
-) -> Shown:
-    found = await read_eligibility(session, actor, record_id, moment, None)
+async def _eligibility(session: AsyncSession, actor: Actor, record_id: UUID, when: When) -> Shown:
+    found = await read_eligibility(session, actor, record_id, when.at, when.past)
     return {name: value for name, value in found.items() if name not in _NOT_SIGNED}, None
 
 
-async def _response(
-    session: AsyncSession, actor: Actor, record_id: UUID, moment: datetime
-) -> Shown:
-    found = await read_response(session, actor, record_id, moment, None)
+async def _response(session: AsyncSession, actor: Actor, record_id: UUID, when: When) -> Shown:
+    found = await read_response(session, actor, record_id, when.at, when.past)
     names = (field.name for field in fields(found))
     return {name: getattr(found, name) for name in names if name not in _NOT_SIGNED}, None
 
@@ -147,7 +147,7 @@ async def _response(
 DOCUMENTS: Mapping[str, Signable] = {
     "adverse_event": Signable(Area.DLT, row_of(AdverseEvent), Source(AdverseEvent)),
     "assessment": Signable(Area.RESPONSE, row_of(Assessment), Source(Assessment)),
-    "casebook": Signable(Area.CASEBOOK, signed_casebook),
+    "casebook": Signable(Area.CASEBOOK, signed_casebook, require_ready=require_closed),
     "decision_verdict": Signable(Area.ESCALATION, _verdict),
     "dlt_adjudication": Signable(
         Area.DLT, _adjudication, Source(AdverseEvent, holder="adverse_event")

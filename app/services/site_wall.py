@@ -12,7 +12,20 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Uuid, and_, case, cast, event, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Uuid,
+    and_,
+    case,
+    cast,
+    event,
+    false,
+    func,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
@@ -20,23 +33,50 @@ from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 from app.models import (
     AdverseEvent,
     Base,
+    Casebook,
     Change,
+    Cohort,
     DltAdjudication,
+    GrantConfirmation,
+    GrantEnd,
     InboundMessage,
     InboxItem,
+    Infusion,
     Operation,
+    ProductBag,
+    ProductLot,
+    ProtocolActivation,
+    ProtocolVersion,
+    Redaction,
+    RedactionRequest,
     RoleGrant,
     Sender,
+    Signature,
+    Site,
+    Study,
     Subject,
     SubjectIdentifier,
+    UnlockRequest,
+    UnlockVerdict,
+    VaultAccess,
 )
 
 Sites = frozenset[UUID]
 _KEY = "sites"
 # A record that names a site, a subject or a sender is of the site of that.
 _MODELS = {mapper.class_: mapper.columns for mapper in Base.registry.mappers}
-_OF_SITE = (Subject, SubjectIdentifier, Sender)
-_OF_MESSAGE = (InboundMessage, InboxItem)
+_OF_SITE: tuple[Any, ...] = (Subject, SubjectIdentifier, Sender, RoleGrant, RedactionRequest)
+_OF_MESSAGE = (InboundMessage, InboxItem, VaultAccess)
+_OF_GRANT = (GrantConfirmation, GrantEnd)
+# What belongs to no site and is shown at each; whatever else has none is for the whole study.
+_OF_NO_SITE: tuple[type[Base], ...] = (
+    Cohort,
+    ProductLot,
+    ProtocolActivation,
+    ProtocolVersion,
+    Site,
+    Study,
+)
 _OF_SUBJECT = [
     model
     for model, columns in _MODELS.items()
@@ -96,30 +136,66 @@ async def _set(session: AsyncSession, sites: Sites | None) -> None:
     await session.execute(select(func.set_config("app.site_ids", value, True)))
 
 
+def tables_of_sites() -> frozenset[str]:
+    """Name the tables of which a bound session sees what is its sites' own, or is of no site."""
+    walled = (model for model in _conditions(frozenset()) if model is not Change)
+    return frozenset(model.__tablename__ for model in (*walled, *_OF_NO_SITE, ProductBag))
+
+
 @event.listens_for(Session, "do_orm_execute")
 def _filter(state: ORMExecuteState) -> None:
     """Put the condition of every table into the query of a bound session."""
     sites = state.session.info.get(_KEY)
     if sites is not None:
-        state.statement = state.statement.options(*_conditions(sites))
+        walls = _conditions(sites).items()
+        state.statement = state.statement.options(
+            *(with_loader_criteria(model, condition) for model, condition in walls)
+        )
 
 
-def _conditions(sites: Sites) -> list[Any]:
+def _conditions(sites: Sites) -> dict[Any, ColumnElement[bool]]:
     """Say of every table what a query shows to whoever is bound to these sites."""
     subjects, senders = _of_sites(Subject, sites), _of_sites(Sender, sites)
-    event = AdverseEvent.__table__.alias("own_event")
-    events = select(event.c.id).where(event.c.subject_id.in_(subjects))
     messages = _messages(sites, senders)
     conditions: dict[Any, ColumnElement[bool]] = {
         **{model: model.site_id.in_(sites) for model in _OF_SITE},
         **{model: _named_or_none(model.subject_id, subjects) for model in _OF_SUBJECT},
         **{model: model.sender_id.in_(senders) for model in _OF_SENDER},
-        DltAdjudication: DltAdjudication.adverse_event_id.in_(events),
+        **{model: model.grant_id.in_(_of_sites(RoleGrant, sites)) for model in _OF_GRANT},
+        **_of_casebooks(subjects),
+        DltAdjudication: DltAdjudication.adverse_event_id.in_(_of(AdverseEvent, subjects)),
         InboundMessage: InboundMessage.id.in_(messages),
         InboxItem: InboxItem.message_id.in_(messages),
-        Change: _changes(subjects, senders, messages),
+        VaultAccess: or_(
+            VaultAccess.subject_id.in_(subjects), VaultAccess.message_id.in_(messages)
+        ),
+        Redaction: Redaction.request_id.in_(_of_sites(RedactionRequest, sites)),
+        Change: changes_of(Change.table_name, Change, sites),
     }
-    return [with_loader_criteria(model, condition) for model, condition in conditions.items()]
+    return conditions
+
+
+def _of_casebooks(subjects: Select[tuple[UUID]]) -> dict[Any, ColumnElement[bool]]:
+    """Say whose unlocking is shown: that of the casebooks of these subjects."""
+    casebooks = _of(Casebook, subjects)
+    return {
+        UnlockRequest: UnlockRequest.casebook_id.in_(casebooks),
+        UnlockVerdict: UnlockVerdict.request_id.in_(_unlocks(casebooks)),
+    }
+
+
+def _unlocks(casebooks: Select[tuple[UUID]]) -> Select[tuple[UUID]]:
+    """Select the requests to open some casebooks."""
+    request = UnlockRequest.__table__.alias("own_request")
+    return select(request.c.id).where(request.c.casebook_id.in_(casebooks))
+
+
+def _of(
+    model: type[AdverseEvent | Casebook | Infusion], subjects: Select[tuple[UUID]]
+) -> Select[tuple[UUID]]:
+    """Select the ids of what is recorded of subjects, by the plain table."""
+    table = model.__table__.alias(f"own_{model.__tablename__}")
+    return select(table.c.id).where(table.c.subject_id.in_(subjects))
 
 
 def _named_or_none(column: Any, own: Select[tuple[UUID]]) -> ColumnElement[bool]:
@@ -128,7 +204,9 @@ def _named_or_none(column: Any, own: Select[tuple[UUID]]) -> ColumnElement[bool]
     return or_(column.is_(None), named) if column.nullable else named
 
 
-def _of_sites(model: type[Subject | Sender], sites: Sites) -> Select[tuple[UUID]]:
+def _of_sites(
+    model: type[Subject | Sender | RoleGrant | RedactionRequest], sites: Sites
+) -> Select[tuple[UUID]]:
     """Select the ids of a site's rows by the plain table, whose query nothing is added to."""
     table = model.__table__.alias(f"own_{model.__tablename__}")
     return select(table.c.id).where(table.c.site_id.in_(sites))
@@ -144,21 +222,50 @@ def _messages(sites: Sites, senders: Select[tuple[UUID]]) -> Select[tuple[UUID]]
     return select(message.c.id).where(or_(message.c.sender_id.in_(senders), is_upload))
 
 
-def _changes(
-    subjects: Select[tuple[UUID]], senders: Select[tuple[UUID]], messages: Select[tuple[UUID]]
-) -> ColumnElement[bool]:
-    """Say whose changes are shown: those of records of the sites, and of what no site has."""
+def changes_of(table_name: Any, row: Any, sites: Sites) -> ColumnElement[bool]:
+    """Say which entries of the trail are shown: of the sites' records, and of what has no site.
+
+    An entry names its table; its row has the record's id and its content. What is in no list here
+    is not shown.
+    """
+    subjects, senders = _of_sites(Subject, sites), _of_sites(Sender, sites)
+    messages, casebooks = _messages(sites, senders), _of(Casebook, subjects)
+    of_subject = func.coalesce(_named(row, "subject_id").in_(subjects), false())
+    holders: dict[type[Base], ColumnElement[bool]] = {
+        **{model: true() for model in _OF_NO_SITE},
+        **{model: _named(row, "site_id").in_(sites) for model in _OF_SITE},
+        **{model: _named(row, "sender_id").in_(senders) for model in _OF_SENDER},
+        **{model: _named(row, "grant_id").in_(_of_sites(RoleGrant, sites)) for model in _OF_GRANT},
+        DltAdjudication: _named(row, "adverse_event_id").in_(_of(AdverseEvent, subjects)),
+        UnlockRequest: _named(row, "casebook_id").in_(casebooks),
+        UnlockVerdict: _named(row, "request_id").in_(_unlocks(casebooks)),
+        Redaction: _named(row, "request_id").in_(_of_sites(RedactionRequest, sites)),
+        Subject: row.record_id.in_(subjects),
+        Sender: row.record_id.in_(senders),
+        InboundMessage: row.record_id.in_(messages),
+        InboxItem: _named(row, "message_id").in_(messages),
+        VaultAccess: or_(of_subject, _named(row, "message_id").in_(messages)),
+        Signature: or_(of_subject, _is_of_nobody(row)),
+        ProductBag: and_(*(_infusion_is_own(image, subjects) for image in (row.old, row.new))),
+    }
     return case(
-        (Change.table_name == Subject.__tablename__, Change.record_id.in_(subjects)),
-        (Change.table_name == Sender.__tablename__, Change.record_id.in_(senders)),
-        (Change.table_name == InboxItem.__tablename__, _named("message_id").in_(messages)),
-        else_=and_(
-            func.coalesce(_named("subject_id").in_(subjects), True),
-            func.coalesce(_named("sender_id").in_(senders), True),
-        ),
+        *((table_name == model.__tablename__, shown) for model, shown in holders.items()),
+        else_=of_subject,
     )
 
 
-def _named(column: str) -> ColumnElement[UUID]:
-    """Return the id that the changed row has in a column."""
-    return cast(func.jsonb_extract_path_text(Change.new, column), Uuid)
+def _is_of_nobody(row: Any) -> ColumnElement[bool]:
+    """Say that a signature is on something of no site."""
+    kind = func.jsonb_extract_path_text(row.new, "record_type")
+    return kind.in_([model.__tablename__ for model in _OF_NO_SITE])
+
+
+def _infusion_is_own(image: Any, subjects: Select[tuple[UUID]]) -> ColumnElement[bool]:
+    """Say that a bag, as an image shows it, is for no infusion or for one of these subjects."""
+    infusion_id = func.jsonb_extract_path_text(image, "infusion_id")
+    return or_(infusion_id.is_(None), cast(infusion_id, Uuid).in_(_of(Infusion, subjects)))
+
+
+def _named(row: Any, column: str) -> ColumnElement[UUID]:
+    """Return the id that a row of the trail has in a column."""
+    return cast(func.jsonb_extract_path_text(row.new, column), Uuid)

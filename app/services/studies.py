@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.ids import new_id
 from app.core.serialization import digest
-from app.domain.errors import conflict, forbidden
+from app.domain.errors import conflict, forbidden, invalid, not_found
 from app.domain.vocabulary import CohortPhase, Role
 from app.models import (
     Cohort,
@@ -79,15 +79,37 @@ async def list_studies(
     return list({each.study.study_id: each.study for each in held}.values())
 
 
+async def only_study_of(session: AsyncSession, identity: tuple[str, str], now: datetime) -> str:
+    """Return the key of the one study an identity has a role in.
+
+    Raises not_found for none, and invalid `study_needed` for several.
+    """
+    keys = {held.study.key for held in await grants_of(session, identity, None, now)}
+    if not keys:
+        raise not_found("study")
+    if len(keys) > 1:
+        raise invalid(
+            "study_needed", "You have roles in several studies; name one as `study`.",
+            "/query/study",
+        )  # fmt: skip
+    return keys.pop()
+
+
 async def administrator(
     session: AsyncSession, identity: tuple[str, str], now: datetime
 ) -> Principal:
     """Return who may set up studies under this identity; raise forbidden."""
     held = await grants_of(session, identity, None, now)
-    for each in held:
-        if allows(each.role, Area.STUDY, Right.CREATE):
+    able = [each for each in held if allows(each.role, Area.STUDY, Right.CREATE)]
+    if not able:
+        raise forbidden("role_not_allowed", "Only an administrator sets up a study.")
+    for each in able:
+        if each.site_id is None:
             return each.principal
-    raise forbidden("role_not_allowed", "Only an administrator sets up a study.")
+    raise forbidden(
+        "whole_study_needed",
+        "Only an administrator of a whole study sets up another; ask one of those.",
+    )
 
 
 async def create_study_by(

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.vocabulary import SubjectStatus
-from app.models import Disposition, Infusion
+from app.models import Disposition, Infusion, Study
 from app.schemas.studies import DecisionState, OpenCohort, StudySummary
-from app.services.access import Actor, study_by_key
+from app.services.access import Actor
 from app.services.evidence import Scope, load_subjects
 from app.services.ladder import Ladder, read_ladder
 from app.services.subjects import status_of
@@ -21,7 +21,7 @@ async def read_summary(
     session: AsyncSession, actor: Actor, at: datetime, past: datetime | None
 ) -> StudySummary:
     """Sum up the study as known at `past` (None is now)."""
-    study = await study_by_key(session, actor.study_key)
+    study = await session.get_one(Study, actor.study_id)
     ladder = await read_ladder(session, actor, at, past)
     scope = Scope(actor.study_id, ZoneInfo(actor.time_zone), past)
     subjects = await load_subjects(session, scope, (Infusion, Disposition))

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.models import Principal, Redaction, SealState
+from app.models import Principal, SealState
 from app.services.seal_state import database_time
 from app.services.verification_checkpoints import KeptNote, check_checkpoints
 from app.services.verification_decisions import check_decisions
+from app.services.verification_identifiers import check_identifiers
 from app.services.verification_inventory import check_inventory
-from app.services.verification_leaves import check_leaves
+from app.services.verification_leaves import LeafChecks, check_leaves
 from app.services.verification_records import check_operations, check_records, check_sealed
+from app.services.verification_redactions import SealedRedaction
 from app.services.verification_report import Check, RedactionNotice, Report
 
 # Reading a whole trail takes as long as it takes.
@@ -55,14 +58,16 @@ async def verify(session: AsyncSession, evidence: Evidence) -> Report:
     checks = {name: Check(name, question) for name, question in _QUESTIONS.items()}
     complete = await _sees_everything(session)
     verifiers, notices = await _keys(session, evidence)
-    await check_leaves(session, checks["leaves"], complete)
     both = (checks["signatures"], checks["roots"])
-    tree, epochs = await check_checkpoints(session, evidence.notes, verifiers, both)
+    tree, timeline, epochs = await check_checkpoints(session, evidence.notes, verifiers, both)
+    found = LeafChecks(checks["leaves"], checks["sealed"])
+    redactions = await check_leaves(session, found, complete, timeline)
     pending = await check_sealed(session, checks["sealed"])
     await check_records(session, checks["records"])
     await check_operations(session, checks["operations"])
     await check_inventory(session, checks["inventory"])
     await check_decisions(session, checks["decisions"])
+    await check_identifiers(session, checks["records"])
     return Report(
         at=await database_time(session),
         verified=not any(check.wrong for check in checks.values()),
@@ -71,7 +76,7 @@ async def verify(session: AsyncSession, evidence: Evidence) -> Report:
         root=tree.root.hex(),
         pending=pending,
         checks=list(checks.values()),
-        redactions=await _redactions(session),
+        redactions=await _told(session, redactions),
         notices=[*notices, *epochs],
     )
 
@@ -97,24 +102,27 @@ async def _keys(session: AsyncSession, evidence: Evidence) -> tuple[Sequence[str
     return ([stated] if stated else []), notices
 
 
-async def _redactions(session: AsyncSession) -> list[RedactionNotice]:
-    """Tell every redaction: by whom, why and when."""
+async def _told(
+    session: AsyncSession, redactions: Sequence[SealedRedaction]
+) -> list[RedactionNotice]:
+    """Tell every sealed redaction: by whom, why and when, and what it blinded."""
     names = {
-        (study, id_): name
+        (str(study), str(id_)): name
         for study, id_, name in await session.execute(
             select(Principal.study_id, Principal.id, Principal.display_name)
         )
     }
-    rows = await session.scalars(select(Redaction).order_by(Redaction.recorded_at))
     return [
         RedactionNotice(
-            record_type=row.record_type,
-            record_id=str(row.record_id),
-            field=row.field,
-            redacted_by=names.get((row.study_id, row.executed_by), str(row.executed_by)),
-            requested_by=names.get((row.study_id, row.requested_by), str(row.requested_by)),
-            reason=row.reason,
-            redacted_at=row.recorded_at,
+            record_type=row["record_type"],
+            record_id=row["record_id"],
+            field=row["field"],
+            redacted_by=names.get((row["study_id"], row["executed_by"]), row["executed_by"]),
+            requested_by=names.get((row["study_id"], row["requested_by"]), row["requested_by"]),
+            reason=row["reason"],
+            redacted_at=datetime.fromisoformat(row["recorded_at"]),
+            rows=each.blinded,
         )
-        for row in rows
+        for each in redactions
+        for row in [each.row]
     ]

@@ -5,7 +5,7 @@ The roots are computed anew from the leaves, in one pass; memory grows with the 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -21,11 +21,12 @@ from app.domain.seal_note import (
     parse_note,
     parse_rollback,
 )
-from app.domain.seal_tree import append, fold
-from app.models import SealCheckpoint, SealLeaf, SealRollback, SealState
+from app.domain.seal_tree import Node, append, fold
+from app.models import SealCheckpoint, SealRollback, SealState
+from app.services.seal_nodes import count_nodes, kept_nodes, read_leaves
 from app.services.verification_report import Check
+from app.services.verification_times import Timeline
 
-BATCH = 10_000
 OF_DATABASE = "the database"
 
 
@@ -51,8 +52,11 @@ async def check_checkpoints(
     kept: Sequence[KeptNote],
     verifiers: Sequence[str],
     checks: tuple[Check, Check],
-) -> tuple[Tree, list[str]]:
-    """Check signatures and roots of all notes; return the tree and what is to be told besides."""
+) -> tuple[Tree, Timeline, list[str]]:
+    """Check signatures and roots of all notes; return the tree, when it was how long, and notices.
+
+    What the leaves are is taken from themselves; the nodes that are kept are held against them.
+    """
     signatures, roots = checks
     notes = [*await _of_database(session), *kept]
     checkpoints: list[tuple[str, Checkpoint]] = []
@@ -60,7 +64,7 @@ async def check_checkpoints(
     for each in notes:
         _open(each, verifiers, signatures, (checkpoints, rollbacks))
     sizes = {found.size for _, found in checkpoints} | {each.size for each in rollbacks}
-    tree = await _grow(session, sizes)
+    tree = await _grow(session, sizes, roots)
     state = await session.scalar(select(SealState))
     for rollback in rollbacks:
         roots.expect(
@@ -71,8 +75,11 @@ async def check_checkpoints(
         if state is not None and found.log_id != str(state.log_id):
             roots.fail(f"The checkpoint of {found.at} in {source} is of another log.")
         _check_root((source, found), tree, rollbacks, roots)
+    sound = [each for each in checkpoints if tree.roots.get(each[1].size) == each[1].root]
+    _check_missing(sound, roots)
     await _check_latest(session, tree, roots)
-    return tree, [_told(rollback) for rollback in _distinct(rollbacks)]
+    timeline = Timeline(found for _, found in sound)
+    return tree, timeline, [_told(rollback) for rollback in _distinct(rollbacks)]
 
 
 async def _of_database(session: AsyncSession) -> list[KeptNote]:
@@ -104,30 +111,36 @@ def _open(
         check.fail(f"A note in {kept.source} is malformed: {error}.")
 
 
-async def _grow(session: AsyncSession, sizes: Iterable[int]) -> Tree:
-    """Compute the root of the log at these sizes and of all of it."""
+async def _grow(session: AsyncSession, sizes: Iterable[int], check: Check) -> Tree:
+    """Compute the root of the log at these sizes and of all of it, and check the kept nodes."""
     wanted, roots = set(sizes), {}
     peaks: list[bytes] = []
-    size = 0
-    async for leaf in _leaves(session):
-        if size in wanted:
-            roots[size] = fold(peaks)
-        peaks, _ = append(peaks, size, leaf)
-        size += 1
+    size = count = 0
+    async for leaves in read_leaves(session):
+        start, computed = size, dict[Node, bytes]()
+        for leaf in leaves:
+            if size in wanted:
+                roots[size] = fold(peaks)
+            peaks, nodes = append(peaks, size, leaf)
+            computed |= {node: digest for node, digest in nodes if node[0]}
+            size += 1
+        kept = await kept_nodes(session, start, size)
+        for level, index in sorted(node for node in computed if kept.get(node) != computed[node]):
+            check.fail(f"Node {index} of level {level} is not the hash of what is below it.")
+        count += len(computed)
+    check.expect(await count_nodes(session) == count, "The tree has not the nodes of its leaves.")
     roots[size] = fold(peaks)
     return Tree(size, roots[size], roots)
 
 
-async def _leaves(session: AsyncSession) -> AsyncIterator[bytes]:
-    """Read the leaves in their order; a gap is told by the check of the leaves."""
-    after = -1
-    while True:
-        query = select(SealLeaf.index, SealLeaf.hash).where(SealLeaf.index > after)
-        found = (await session.execute(query.order_by(SealLeaf.index).limit(BATCH))).all()
-        for after, digest in found:  # noqa: B007 - the last is where the next batch begins
-            yield digest
-        if not found:
-            return
+def _check_missing(sound: Sequence[tuple[str, Checkpoint]], check: Check) -> None:
+    """See that the database still has every checkpoint that was published of this log."""
+    own = {(found.epoch, found.size) for source, found in sound if source == OF_DATABASE}
+    for source, found in sound:
+        check.expect(
+            (found.epoch, found.size) in own,
+            f"The checkpoint of {found.at} in {source} is missing from the database.",
+        )
 
 
 def _check_root(

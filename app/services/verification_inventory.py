@@ -6,6 +6,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.models import Base
+from app.services.guard_catalogue import differences, expected
 from app.services.readiness import guards
 from app.services.verification_report import Check
 
@@ -34,7 +35,7 @@ ORDER BY relname
 async def check_inventory(session: AsyncSession, check: Check) -> None:
     """Compare the catalogue of the database with what the migrations put there."""
     wanted = guards()
-    check.looked_at = len(wanted)
+    check.looked_at = len(wanted) + len(expected())
     there = set(await session.scalars(text(_TRIGGERS)))
     for name in sorted(wanted - there):
         check.fail(f"The trigger {name} is missing or disabled: writes may have passed it by.")
@@ -46,3 +47,8 @@ async def check_inventory(session: AsyncSession, check: Check) -> None:
     tables = [table.name for table in Base.metadata.sorted_tables if "study_id" in table.columns]
     for name in await session.scalars(text(_OPEN), {"tables": tables}):
         check.fail(f"The table {name} shows rows of every study to the service.")
+    for name in await differences(session):
+        check.fail(
+            f"Not guarded as this release guards it: {name}. A trigger, policy, constraint,"
+            " function, owner or right is another."
+        )

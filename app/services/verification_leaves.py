@@ -5,60 +5,69 @@ Runs through the log in order, some hundred operations at a time, so that memory
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
-from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.seal_format import Header, MalformedHeaderError, commitment, leaf_of, parse_header
-from app.models import Redaction, SealCommitment, SealEntry, SealLeaf, SealShape
-from app.services.seal_rows import RowText, current_shape, read_rows
+from app.models import SealCommitment, SealEntry, SealLeaf
+from app.services.seal_sequence import holes_of
+from app.services.verification_entries import Entry, RowKey, read_entries
+from app.services.verification_redactions import (
+    Blinded,
+    SealedRedaction,
+    explain,
+    read_redactions,
+)
 from app.services.verification_report import Check
+from app.services.verification_times import Timeline, check_times
 
-BATCH = 200
-RowKey = tuple[str, str, int]
-# What redactions left of the rows whose commitments cannot be opened any more.
-Left = Mapping[RowKey, set[str]]
 # Of what the header says of the operation, what the operation's own row says as well.
 _LIKE_ITS_OPERATION = ("actor_id", "command", "organisation", "role", "study_id")
 
 
-class Entry(NamedTuple):
-    """One sealed operation with what opens its commitments and the rows that are there now."""
+class LeafChecks(NamedTuple):
+    """Where findings go: of leaves and rows, and of the times that they say."""
 
-    entry: SealEntry
-    leaf: bytes | None
-    kept: list[SealCommitment]
-    rows: dict[RowKey, str]
+    leaves: Check
+    times: Check
 
 
-async def left_by_redactions(session: AsyncSession) -> dict[RowKey, set[str]]:
-    """Read which rows redactions touched, and the digests of what they left."""
-    left: dict[RowKey, set[str]] = defaultdict(set)
-    for scrubbed in await session.scalars(select(Redaction.scrubbed)):
-        for table, record_id, number, digest in scrubbed:
-            left[table, record_id, int(number)].add(digest)
-    return left
+class _Known(NamedTuple):
+    """What every operation is held against, and where findings go."""
+
+    redactions: list[SealedRedaction]
+    timeline: Timeline
+    checks: LeafChecks
+    counted: dict[str, int]
 
 
-async def check_leaves(session: AsyncSession, check: Check, complete: bool) -> None:
-    """Open every commitment of the log that can be seen; `complete` if that is all of it."""
-    left = await left_by_redactions(session)
-    if complete:
-        await _check_holes(session, check)
+async def check_leaves(
+    session: AsyncSession, checks: LeafChecks, complete: bool, timeline: Timeline
+) -> list[SealedRedaction]:
+    """Open every commitment of the log that can be seen; `complete` if that is all of it.
+
+    Returns the redactions with the rows that each explains.
+    """
+    check = checks.leaves
+    redactions = await read_redactions(session, check)
+    await _check_holes(session, check, complete)
+    known = _Known(redactions, timeline, checks, {})
     async for batch in read_entries(session):
         for each in batch:
             check.looked_at += 1
-            _check_entry(each, left, check)
+            _check_entry(each, known)
+    return redactions
 
 
-async def _check_holes(session: AsyncSession, check: Check) -> None:
-    """See that leaves are counted without a gap, and that each has its header."""
+async def _check_holes(session: AsyncSession, check: Check, complete: bool) -> None:
+    """See that leaves are counted without a gap, and that each has its header.
+
+    Who does not see every study's headers has the database tell which are there at all.
+    """
     last, count = (await session.execute(select(func.max(SealLeaf.index), func.count()))).one()
     if count and last + 1 != count:
         check.fail(f"{last + 1 - count} leaves are missing from the log.")
@@ -68,75 +77,14 @@ async def _check_holes(session: AsyncSession, check: Check) -> None:
         .where(SealEntry.index.is_(None))
         .order_by(SealLeaf.index)
     )
-    for index in await session.scalars(missing):
+    holes = await session.scalars(missing) if complete else await holes_of(session)
+    for index in holes:
         check.fail(f"Leaf {index} has lost the header of its operation.")
 
 
-async def read_entries(session: AsyncSession) -> AsyncIterator[list[Entry]]:
-    """Read the sealed operations that can be seen, in the order of the log, in batches."""
-    shapes = {row.digest: row.columns for row in await session.scalars(select(SealShape))}
-    after = -1
-    while True:
-        query = (
-            select(SealEntry, SealLeaf.hash)
-            .outerjoin(SealLeaf, SealLeaf.index == SealEntry.index)
-            .where(SealEntry.index > after)
-            .order_by(SealEntry.index)
-            .limit(BATCH)
-        )
-        found = (await session.execute(query)).all()
-        if not found:
-            return
-        after = found[-1][0].index
-        yield await _with_rows(session, [(entry, leaf) for entry, leaf in found], shapes)
-        session.expunge_all()
-
-
-async def _with_rows(
-    session: AsyncSession,
-    found: Sequence[tuple[SealEntry, bytes | None]],
-    shapes: Mapping[str, Mapping[str, Sequence[str]]],
-) -> list[Entry]:
-    """Put the commitments and the rows that are there now beside the headers."""
-    kept = defaultdict(list)
-    query = select(SealCommitment).where(
-        SealCommitment.index.in_([entry.index for entry, _ in found])
-    )
-    for commit in await session.scalars(query.order_by(SealCommitment.position)):
-        kept[commit.index].append(commit)
-    by_shape = defaultdict(list)
-    for entry, _ in found:
-        by_shape[shape_of(entry)].append(entry)
-    rows: dict[UUID, dict[RowKey, str]] = defaultdict(dict)
-    for digest, entries in by_shape.items():
-        columns = current_shape() | dict(shapes.get(digest, {}))
-        for row in await _rows_of(session, columns, entries):
-            rows[row.operation_id][row.table, str(row.record_id), row.number] = row.text
-    return [
-        Entry(entry, leaf, kept[entry.index], rows[entry.operation_id]) for entry, leaf in found
-    ]
-
-
-async def _rows_of(
-    session: AsyncSession, columns: Mapping[str, Sequence[str]], entries: Sequence[SealEntry]
-) -> list[RowText]:
-    studies = {entry.study_id for entry in entries}
-    return await read_rows(
-        session, columns, [entry.operation_id for entry in entries], list(studies)
-    )
-
-
-def shape_of(entry: SealEntry) -> str:
-    """Return the digest of the shape that a header names, empty when it names none."""
-    try:
-        return str(json.loads(entry.header)["shape"])
-    except (ValueError, KeyError, TypeError):
-        return ""
-
-
-def _check_entry(each: Entry, left: Left, check: Check) -> None:
+def _check_entry(each: Entry, known: _Known) -> None:
     """Hold one operation against its leaf, its header and its commitments."""
-    entry = each.entry
+    entry, check = each.entry, known.checks.leaves
     what = f"operation {entry.operation_id}"
     if each.leaf is None:
         check.fail(f"The leaf of {what} is missing from the log.")
@@ -149,33 +97,49 @@ def _check_entry(each: Entry, left: Left, check: Check) -> None:
         return
     if (header.operation_id, header.study_id) != (str(entry.operation_id), str(entry.study_id)):
         check.fail(f"The header kept for {what} is of another operation.")
+    _check_sequence(header, known.counted, check)
+    _check_rows(each, header, known)
+    _check_header(header, each.rows, check)
+    check_times(entry.index, header, each.rows, known.timeline, known.checks.times)
+
+
+def _check_sequence(header: Header, counted: dict[str, int], check: Check) -> None:
+    """See that no operation of the study is left out before this one."""
+    due = counted.get(header.study_id, 0) + 1
+    if header.sequence != due:
+        check.fail(
+            f"Operation {header.operation_id} is number {header.sequence} of study"
+            f" {header.study_id}, but number {due} is missing from the log."
+        )
+    counted[header.study_id] = header.sequence
+
+
+def _check_rows(each: Entry, header: Header, known: _Known) -> None:
+    """Hold the rows of an operation against the commitments."""
+    what, check = f"operation {header.operation_id}", known.checks.leaves
     sealed = {(row.table, row.record_id, row.number): row.commit for row in header.rows}
     kept = {(row.table_name, str(row.record_id), row.number): row for row in each.kept}
     if {key: row.commit.hex() for key, row in kept.items()} != sealed:
         check.fail(f"The commitments kept for {what} are not those of its header.")
     for table, record_id, _ in each.rows.keys() - sealed.keys():
         check.fail(f"A row of {table} {record_id} names {what}, but is not in its seal.")
+    written = {(table, record_id) for table, record_id, _ in sealed}
     for key, commit in sealed.items():
-        _check_row(key, commit, (kept.get(key), each.rows.get(key), left), (what, check))
-    _check_header(header, each.rows, check)
+        name, text = f"{key[0]} {key[1]}", each.rows.get(key)
+        if text is None:
+            check.fail(f"A row of {name} is gone; it was sealed with {what}.")
+        elif not _is_blinded(kept.get(key)):
+            if commitment(kept[key].salt or b"", text).hex() != commit:
+                check.fail(f"A row of {name} is not what was sealed with {what}.")
+        elif not explain(Blinded(key, text, written), known.redactions):
+            check.fail(
+                f"A row of {name} cannot be opened, and no redaction explains it; only a sealed"
+                " one counts."
+            )
 
 
-def _check_row(
-    key: RowKey,
-    commit: str,
-    found: tuple[SealCommitment | None, str | None, Left],
-    told: tuple[str, Check],
-) -> None:
-    """Hold one row against its commitment, or against what its redaction left of it."""
-    (kept, text, left), (what, check) = found, told
-    name = f"{key[0]} {key[1]}"
-    if text is None:
-        check.fail(f"A row of {name} is gone; it was sealed with {what}.")
-    elif kept is None or kept.salt is None:
-        if hashlib.sha256(text.encode()).hexdigest() not in left.get(key, ()):
-            check.fail(f"A row of {name} cannot be opened, and no redaction explains it.")
-    elif commitment(kept.salt, text).hex() != commit:
-        check.fail(f"A row of {name} is not what was sealed with {what}.")
+def _is_blinded(kept: SealCommitment | None) -> bool:
+    return kept is None or kept.salt is None
 
 
 def _check_header(header: Header, rows: Mapping[RowKey, str], check: Check) -> None:

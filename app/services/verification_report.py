@@ -34,7 +34,10 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class RedactionNotice:
-    """A redaction as it is reported: nothing is wrong, and nothing is hidden."""
+    """A redaction as it is reported: nothing is wrong, and nothing is hidden.
+
+    `rows` names what cannot be opened any more on its account.
+    """
 
     record_type: str
     record_id: str
@@ -43,6 +46,7 @@ class RedactionNotice:
     requested_by: str
     reason: str
     redacted_at: datetime
+    rows: list[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

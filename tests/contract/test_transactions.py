@@ -1,6 +1,6 @@
 """One request is one transaction: what is not committed is not acknowledged."""
 
-from asyncio import gather
+from asyncio import gather, sleep
 
 import httpx
 import pytest
@@ -29,6 +29,24 @@ async def test_a_failing_commit_is_never_a_success(committing_api, monkeypatch):
     assert answer.headers["retry-after"]
     assert (await client.get("/subjects")).json()["items"] == []
     assert (await client.post("/subjects", json=SUBJECT)).status_code == 201
+
+
+async def test_a_connection_that_ends_before_the_commit_is_503(committing_api, monkeypatch):
+    """What the server closed in the middle of a request is no fault of ours, and stores nothing."""
+    commit = AsyncSession.commit
+
+    async def cut_off(self):
+        raw = await (await self.connection()).get_raw_connection()
+        raw.driver_connection.terminate()
+        await sleep(0.05)
+        await commit(self)
+
+    client = committing_api(Role.STUDY_COORDINATOR)
+    with monkeypatch.context() as patched:
+        patched.setattr(AsyncSession, "commit", cut_off)
+        answer = await client.post("/subjects", json=SUBJECT)
+    assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+    assert (await client.get("/subjects")).json()["items"] == []
 
 
 async def test_an_unexpected_failure_says_nothing_of_its_cause(api, monkeypatch):

@@ -7,8 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey, OKPKey, RSAKey
+from joserfc.jws import JWSRegistry
 
 from app.core.development_issuer import DEVELOPMENT_ISSUER, DevelopmentIssuer
+from app.core.jose import BadToken, PublicKeys, read
 from app.core.key_files import configured_key
 from app.core.security import SIGNING_ACR
 from app.domain.errors import DomainError
@@ -182,3 +184,35 @@ def test_the_key_of_machines_is_read_from_pem(tmp_path):
         good.write_bytes(content)
         with pytest.raises(ValueError, match="key"):
             configured_key(good)
+
+
+def encoded(part: bytes) -> str:
+    """Encode a part of a token."""
+    return urlsafe_b64encode(part).rstrip(b"=").decode()
+
+
+@pytest.mark.parametrize("name", ["Ed25519", "EdDSA"])
+@pytest.mark.parametrize("of_key", ["Ed25519", "EdDSA", None])
+def test_both_names_of_the_algorithm_are_taken(own, name, of_key):
+    """EdDSA is the older name: whichever the key carries, a token may carry either."""
+    if of_key is not None:
+        published = own._key.as_dict(private=False, use="sig", alg=of_key)
+    else:
+        published = own._key.as_dict(private=False)
+    keys = PublicKeys.read({"keys": [published]})
+    header = {"alg": name, "typ": "at+jwt", "kid": own._key.kid}
+    signed = ".".join(encoded(json.dumps(each).encode()) for each in (header, claims()))
+    signature = JWSRegistry.algorithms["Ed25519"].sign(signed.encode(), own._key)
+    token = f"{signed}.{encoded(signature)}"
+    read(token).check_signature(keys)
+    identity = own.verifier().verify(token, NOW)
+    assert identity.subject == "auditor"
+
+
+def test_a_key_of_one_rsa_algorithm_is_for_no_other():
+    """The names of one algorithm are one thing, two algorithms are two."""
+    key = RSAKey.generate_key(2048, {"kid": "rsa", "alg": "RS256"})
+    keys = PublicKeys.read({"keys": [key.as_dict(private=False)]})
+    assert keys.choose({"kid": "rsa", "alg": "RS256"})[1] == "RS256"
+    with pytest.raises(BadToken):
+        keys.choose({"kid": "rsa", "alg": "RS384"})

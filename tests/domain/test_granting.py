@@ -7,10 +7,13 @@ import pytest
 
 from app.domain.errors import DomainError
 from app.domain.granting import (
+    AdministratorGrant,
     GrantFacts,
     GrantStatus,
+    check_administered,
     check_confirmation,
     check_granter,
+    check_kind,
     check_revocation,
     check_training,
     check_validity,
@@ -124,3 +127,49 @@ def test_what_has_ended_is_not_ended_again():
         with pytest.raises(DomainError) as refused:
             check_revocation(ended, NOW)
         assert refused.value.code == "grant_ended"
+
+
+MACHINE = Role.LABORATORY_SYSTEM
+
+
+@pytest.mark.parametrize("role", [role for role in Role if role is not MACHINE])
+def test_no_identity_is_a_person_and_a_machine(role):
+    """Whichever comes first; of one kind there may be several."""
+    for wanted, given in ((role, [MACHINE]), (MACHINE, [role]), (role, [Role.MONITOR, MACHINE])):
+        with pytest.raises(DomainError) as refused:
+            check_kind(wanted, given)
+        assert refused.value.code == "person_and_system"
+    check_kind(role, [])
+    check_kind(role, [Role.MONITOR, Role.ADMINISTRATOR])
+    check_kind(MACHINE, [MACHINE])
+
+
+STUDY, SITE, SITE_TOO, ELSEWHERE = (
+    AdministratorGrant(UUID(int=number), site)
+    for number, site in enumerate((None, UUID(int=91), UUID(int=91), UUID(int=92)), 11)
+)
+
+
+@pytest.mark.parametrize(
+    ("held", "ending", "allowed"),
+    [
+        ([STUDY], [STUDY], False),
+        ([STUDY, SITE], [STUDY], False),
+        ([STUDY, SITE], [SITE], True),
+        ([STUDY, SITE], [STUDY, SITE], False),
+        ([SITE], [SITE], False),
+        ([SITE, ELSEWHERE], [SITE], False),
+        ([SITE, SITE_TOO], [SITE], True),
+        ([SITE, ELSEWHERE], [], True),
+        ([SITE], [STUDY], True),
+    ],
+)
+def test_somebody_administers_what_was_administered(held, ending, allowed):
+    """The study, or the site: what ends leaves an administrator for the same, or for all."""
+    ids = {each.id for each in ending}
+    if allowed:
+        check_administered(held, ids)
+        return
+    with pytest.raises(DomainError) as refused:
+        check_administered(held, ids)
+    assert refused.value.code == "last_administrator"

@@ -34,6 +34,7 @@ HEADER = Header(
     recorded_at="2026-06-01T04:00:00.123456Z",
     role="study_coordinator",
     rows=ROWS,
+    sequence=3,
     shape="d" * 64,
     study_id=IDS[3],
     transaction=815,
@@ -44,7 +45,7 @@ TEXT = (
     '"organisation":"Hôpital “A”\\n",'
     '"recorded_at":"2026-06-01T04:00:00.123456Z","role":"study_coordinator","rows":['
     f'["change","{IDS[0]}",7,"{"a" * 64}"],["change","{IDS[0]}",12,"{"b" * 64}"],'
-    f'["operation","{IDS[1]}",0,"{"c" * 64}"]],"shape":"{"d" * 64}",'
+    f'["operation","{IDS[1]}",0,"{"c" * 64}"]],"sequence":3,"shape":"{"d" * 64}",'
     '"study_id":"0190f8a2-0000-7000-8000-000000000003","transaction":815}'
 )
 
@@ -109,6 +110,9 @@ def row(**values):
         changed(format=2),
         changed(format=True),
         changed(format="1"),
+        changed(sequence=0),
+        changed(sequence=True),
+        changed(sequence="1"),
         changed(rows=[]),
         changed(rows={}),
         changed(rows=[["operation", IDS[1], 0]]),

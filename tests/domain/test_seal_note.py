@@ -93,7 +93,7 @@ def checkpoint_lines(**changed):
         checkpoint_lines(at="2026-06-01T04:00:00+08:00"),
         checkpoint_lines(epoch="epoch 0"),
         checkpoint_lines(epoch="age 1"),
-        checkpoint_lines(epoch="epoch 1", more="more"),
+        checkpoint_lines(epoch="epoch 1", more="else"),
         checkpoint_lines(at=""),
         checkpoint_lines().rstrip("\n"),
         rollback_text(ROLLBACK),

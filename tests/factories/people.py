@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+from sqlalchemy import select
 
 from app.core.development_issuer import DEVELOPMENT_ISSUER
 from app.domain.vocabulary import Role
+from app.models import Principal, RoleGrant, Site
 from app.services.console_grants import grant_roles
 from app.services.studies import Person
 from tests.conftest import NOW, STUDY, Api, FreshLogin
-from tests.factories.rows import owners_session
+from tests.factories.rows import owners_session, writing
 from tests.factories.subjects import created
 
 
@@ -60,4 +62,31 @@ async def set_up_site(api: Api, code: str) -> str:
 async def working_at(api: Api, site: str, role: Role, subject: str) -> httpx.AsyncClient:
     """Let somebody new in at one site and return the client."""
     await grant(api, role, person=newcomer(subject), site=site)
+    return speaking_for(api, subject)
+
+
+async def holding(api: Api, subject: str, *held: tuple[Role, str | None]) -> httpx.AsyncClient:
+    """Let somebody new in with several roles, each at a site or everywhere, given in this order."""
+    async with writing(api) as (session, actor):
+        person = Principal(
+            study_id=actor.study_id,
+            issuer=DEVELOPMENT_ISSUER,
+            subject=subject,
+            display_name=subject,
+            organisation="Test",
+        )
+        session.add(person)
+        await session.flush()
+        sites = {site.code: site.id for site in await session.scalars(select(Site))}
+        for role, code in held:
+            session.add(
+                RoleGrant(
+                    study_id=actor.study_id,
+                    principal_id=person.id,
+                    site_id=sites[code] if code else None,
+                    role=role,
+                    valid_from=NOW,
+                )
+            )
+            await session.flush()
     return speaking_for(api, subject)

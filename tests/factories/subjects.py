@@ -168,8 +168,11 @@ def screening_rows(study_id: UUID, subject_id: UUID, first_infusion: date) -> li
         Assessment(**keys, kind=kind, performed_at=tested, content=content)
         for kind, content in ASSESSED.items()
     ]
+    # An answer counts when it was given in the days before; on the usual day any later one does,
+    # and a trail that is verified has no rows of another moment than their operation's.
+    given = {} if first_infusion == FIRST_INFUSION else {"recorded_at": tested}
     answers = [
-        Attestation(**keys, criterion=criterion, met=criterion in ANSWERED_YES, recorded_at=tested)
+        Attestation(**keys, criterion=criterion, met=criterion in ANSWERED_YES, **given)
         for criterion in (*ANSWERED_YES, *ANSWERED_NO)
     ]
     return [*measured, *found, *assessments, *answers]

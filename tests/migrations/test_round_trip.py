@@ -184,7 +184,8 @@ async def test_a_service_without_all_its_triggers_is_not_ready(
     answer = await client.get("http://test/readyz")
     assert answer.status_code == 503
     assert answer.json()["status"] == "not_ready"
-    [reason] = answer.json()["reasons"]
+    reason, changed = answer.json()["reasons"]
+    assert changed.startswith("Not guarded as this release guards it")
     trigger = next((word for word in statement.split() if "_" in word), "subject_refuse")
     assert f" {trigger}" in reason
     assert reason.endswith(".")

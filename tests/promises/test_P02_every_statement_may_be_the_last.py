@@ -7,6 +7,7 @@ operation that is added there is cut here. Each cut happens in a copy of the dat
 """
 
 import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from random import Random
@@ -27,7 +28,10 @@ from tests.promises.test_P09_every_write_is_audited import course
 from tests.routers.test_subjects import SUBJECT
 
 # How many cuts of each operation, besides the one after its last statement; `make chaos`: all.
-CUTS = int(os.environ.get("MSC_PROMISE_CUTS", "1"))
+_CUTS = os.environ.get("MSC_PROMISE_CUTS", "1")
+CUTS = sys.maxsize if _CUTS == "all" else int(_CUTS)
+IS_LONG = _CUTS == "all"
+PARAMETERS = {"cuts_of_each_operation": _CUTS}
 LIVE, COPY = "msc_clone", "msc_cut"
 
 
@@ -145,12 +149,13 @@ async def knife(committing_url, server_url, issuer, clock, seed):
         await database.close()
 
 
-async def test_a_cut_and_repeated_request_ends_as_if_undisturbed(knife, issuer, clock):
+async def test_a_cut_and_repeated_request_ends_as_if_undisturbed(knife, issuer, clock, parameters):
     """Every writing operation of the document, cut and sent again: the same rows, once."""
     api = clients(knife.app, issuer, clock)
     await course(watched(api, knife.app, knife.look), api, clock)
     missing = writing_commands(knife.app) - knife.seen
     assert not missing, f"add a good request of {missing} to the course of P09"
+    parameters(cuts=knife.cuts, operations=len(knife.seen))
     print(f"{knife.cuts} cuts of {len(knife.seen)} operations")
 
 

@@ -19,7 +19,9 @@ from tests.promises.courses import again, versioned_commands, watched
 from tests.promises.test_P09_every_write_is_audited import course
 
 # `make chaos` plays more.
-ROUNDS = 200 * max(1, int(os.environ.get("MSC_PROMISE_ROUNDS", "1")) // 10)
+ROUNDS = 200 * max(1, int(os.environ.get("MSC_PROMISE_ROUNDS", "1")) // 40)
+IS_LONG = True
+PARAMETERS = {"rounds": ROUNDS}
 # A version that nobody has made, and the present one as a weak tag, which never matches.
 STALE = ('"v999999"', 'W/"v1"', '"1"', "*")
 

@@ -1,4 +1,8 @@
-"""P06: the last slot of a cohort is never overfilled, however many ask for it at once."""
+"""P06: the last slot of a cohort is never overfilled, however many ask for it at once.
+
+Forty ask for three places, ten times over, or 30 times and more in a long run (`make chaos`); also
+through two applications on one database.
+"""
 
 import asyncio
 import os
@@ -23,6 +27,8 @@ from tests.factories.subjects import eligible_subject
 APPLICANTS, PLACES = 40, 3
 # `make chaos` plays more.
 ROUNDS = int(os.environ.get("MSC_PROMISE_ROUNDS", "10"))
+IS_LONG = ROUNDS >= 30
+PARAMETERS = {"rounds": ROUNDS, "applicants": APPLICANTS}
 # A machine with too much to do may refuse a request before it is looked at.
 REFUSED = {409, 503}
 COPIED = (Subject, LabResult, Assessment, Attestation)
@@ -96,6 +102,22 @@ async def test_three_of_forty_win_every_time(crowd):
         assert answers[201] == PLACES
         assert answers.keys() <= REFUSED | {201}
         assert await slots(database, key) == [1, 2, 3]
+
+
+async def test_two_processes_do_not_overfill_either(crowd, committing_url, issuer, clock):
+    """Half of them ask another application on the same database: nothing is kept in memory."""
+    api, database, subject_ids = crowd
+    beside = Database(committing_url, pool_size=APPLICANTS // 2 + 2)
+    other = clients(build_app(beside, issuer, clock), issuer, clock)
+    answers = Counter()
+    for counted in await asyncio.gather(
+        apply_at_once(api, STUDY, subject_ids[::2]), apply_at_once(other, STUDY, subject_ids[1::2])
+    ):
+        answers += counted
+    await beside.close()
+    assert answers[201] == PLACES
+    assert answers.keys() <= REFUSED | {201}
+    assert await slots(database, STUDY) == [1, 2, 3]
 
 
 async def test_the_constraint_alone_keeps_a_slot_single(crowd, monkeypatch):

@@ -77,6 +77,23 @@ ATTEMPTS = [
     *(f"DELETE FROM {table}" for table in FACTS),
 ]
 
+BEGIN = """
+WITH begun AS (
+    INSERT INTO operation (study_id, id, actor_name, role, organisation, command, reason,
+                           request_id{column})
+    SELECT study_id, gen_random_uuid(), 'Somebody', 'none', 'Nowhere', 'bend', 'Because.', 'test'
+           {value}
+    FROM study RETURNING id
+) SELECT set_config('app.operation_id', id::text, true) FROM begun
+"""
+OWN_OPERATION = BEGIN.format(column="", value="")
+DATED_OPERATION = BEGIN.format(column=", recorded_at", value=", now() - interval '30 days'")
+OTHERS_OPERATION = "SELECT set_config('app.operation_id', max(id::text), true) FROM operation"
+SITE = """
+INSERT INTO site (study_id, id, code, name, recorded_at)
+SELECT study_id, gen_random_uuid(), 'X', 'Hospital X', {} FROM study
+"""
+
 
 @pytest.fixture
 async def attacker(committing_url, committing_api):
@@ -97,11 +114,12 @@ async def test_every_attempt_is_refused(attacker, committing_database):
     assert await trail(committing_database) == before
 
 
-async def answer(attacker, attempt: str) -> str | None:
+async def answer(attacker, *attempts: str) -> str | None:
     """Return the SQLSTATE with which an attempt is refused, None if it is not."""
     try:
         await attacker.execute(text("SELECT enter_by_study('NCT07212335')"))
-        await attacker.execute(text(attempt))
+        for attempt in attempts:
+            await attacker.execute(text(attempt))
     except DBAPIError as refusal:
         state: str = refusal.orig.sqlstate
         return state
@@ -127,13 +145,31 @@ async def test_a_change_as_the_api_is_in_the_trail(attacker, committing_database
     """What the role may do is written down by functions that it cannot reach."""
     rows = "SELECT count(*) FROM change WHERE table_name = 'subject' AND action = 'update'"
     await attacker.execute(text("SELECT enter_by_study('NCT07212335')"))
-    await attacker.execute(
-        text("SELECT set_config('app.operation_id', max(id::text), true) FROM operation")
-    )
+    await attacker.execute(text(OWN_OPERATION))
     await attacker.execute(text("UPDATE subject SET weight_kg = 1"))
     await attacker.commit()
     async with committing_database.engine.connect() as connection:
         assert await connection.scalar(text(rows)) == 1
+
+
+@pytest.mark.parametrize(
+    ("operation", "write", "state"),
+    [
+        (OTHERS_OPERATION, "UPDATE subject SET weight_kg = 1", "28000"),
+        (OTHERS_OPERATION, SITE.format("clock_timestamp()"), "28000"),
+        (OWN_OPERATION, SITE.format("clock_timestamp() - interval '30 days'"), "55000"),
+        (OWN_OPERATION, SITE.format("clock_timestamp() + interval '1 second'"), "55000"),
+        (DATED_OPERATION, SITE.format("clock_timestamp()"), "55000"),
+    ],
+)
+async def test_nothing_is_written_into_the_past(attacker, operation, write, state):
+    """Not under a finished operation of somebody else, and not with a time of one's own."""
+    assert await answer(attacker, operation, write) == state
+
+
+async def test_control_a_row_of_this_operation_and_moment_is_taken(attacker):
+    """The control: the same row passes under an operation of its own transaction."""
+    assert await answer(attacker, OWN_OPERATION, SITE.format("clock_timestamp()")) is None
 
 
 async def test_control_the_owner_can_do_what_the_api_cannot(committing_database, committing_api):

@@ -10,12 +10,14 @@ from sqlalchemy import text
 
 from app.core.seal_key import KEY_FILE, local_seal_key
 from app.core.witnesses import Witness
+from app.domain.seal_note import parse_checkpoint, parse_note
 from app.domain.vocabulary import Role
 from app.services.sealing import Sealing
 from app.services.verification import Evidence, verify
 from app.services.verification_checkpoints import KeptNote
-from app.services.verification_leaves import check_leaves
+from app.services.verification_leaves import LeafChecks, check_leaves
 from app.services.verification_report import Check
+from app.services.verification_times import Timeline
 from tests.factories.ladder import decide, treat
 from tests.factories.seal import seal_and_leave
 
@@ -64,6 +66,7 @@ CUT = [
     "DELETE FROM seal_entry WHERE index = (SELECT max(index) FROM seal_leaf)",
     "DELETE FROM seal_commitment WHERE index = (SELECT max(index) FROM seal_leaf)",
     "DELETE FROM seal_checkpoint WHERE size = (SELECT max(index) + 1 FROM seal_leaf)",
+    "DELETE FROM seal_node WHERE (index + 1) << level > (SELECT max(index) FROM seal_leaf)",
     "DELETE FROM seal_leaf WHERE index = (SELECT max(index) FROM seal_leaf)",
 ]
 INSERTED = (
@@ -84,6 +87,19 @@ ATTACKS = {
         ["DELETE FROM operation WHERE command = 'give_verdict'"], "names an operation that is not",
     ),
     "fact deleted": (["DELETE FROM decision_verdict"], "A row of decision_verdict"),
+    "sealed operation removed": (
+        [
+            f"DELETE FROM {table} WHERE {key} IN (SELECT {of} FROM seal_entry WHERE index = 3)"
+            for table, key, of in (
+                ("attestation", "operation_id", "operation_id"),
+                ("change", "operation_id", "operation_id"),
+                ("operation", "id", "operation_id"),
+                ("seal_commitment", "index", "index"),
+                ("seal_entry", "index", "index"),
+            )
+        ],
+        "but number 4 is missing",
+    ),
     "leaf deleted": (["DELETE FROM seal_leaf WHERE index = 3"], "leaves are missing"),
     "header deleted": (["DELETE FROM seal_entry WHERE index = 3"], "lost the header"),
     "header changed": (
@@ -133,6 +149,7 @@ async def trail(committing_api, committing_database, committing_url, clock, tmp_
         database=committing_database,
         key=local_seal_key(tmp_path / KEY_FILE),
         evidence=Evidence(notes, witness.verifiers()),
+        published=parse_checkpoint(parse_note(notes[-1].note).text),
     )
 
 
@@ -182,7 +199,7 @@ async def test_every_column_of_the_trail_is_under_the_seal(trail, seed):
                 )
                 assert done.rowcount == 1
             check = Check("leaves", "")
-            await check_leaves(session, check, complete=True)
+            await check_leaves(session, LeafChecks(check, check), True, Timeline([]))
             told = " ".join(check.findings)
             assert check.wrong >= ROWS, (table, column)
             assert all(name in told for name in named), (table, column)
@@ -221,7 +238,7 @@ async def test_a_log_computed_anew_is_found_by_its_root_and_its_key(trail, tmp_p
     )]  # fmt: skip
     reset = "UPDATE seal_state SET horizon = 0"
     async with superuser(trail, EDITED, *emptied, reset) as session:
-        await Sealing(local_seal_key(tmp_path / "forged")).seal(session)
+        await Sealing(local_seal_key(tmp_path / "forged")).seal(session, None)
         told = sentences(await verify(session, trail.evidence))
         assert "the database was not signed with the key" in told
         assert "the log was rewritten" in told
@@ -237,7 +254,7 @@ async def test_what_is_sealed_later_cannot_claim_to_be_older(trail):
         await session.execute(text("UPDATE operation SET transaction = 1 WHERE transaction ="
                                    " pg_current_xact_id()::text::bigint"))  # fmt: skip
         await session.execute(text("UPDATE seal_state SET horizon = 0"))
-        await Sealing(trail.key).seal(session)
+        await Sealing(trail.key).seal(session, trail.published)
         assert "is back-dated" in sentences(await verify(session, trail.evidence))
 
 

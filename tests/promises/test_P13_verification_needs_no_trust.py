@@ -14,12 +14,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from app import verifier
 from app.core.seal_key import KEY_FILE, local_seal_key
+from app.core.witnesses import Witness
 from app.domain.seal_note import Checkpoint, Rollback, checkpoint_text, rollback_text
 from app.domain.seal_tree import root_of
 from app.domain.vocabulary import Role
 from app.verifier.verify import Tree, read_keys, signed, verify_export
 from tests.factories.events import dose_limiting_event
-from tests.factories.seal import seal
+from tests.factories.seal import lives, running, seal, until
 from tests.factories.subjects import screened_subject
 
 LOG = "msc-icaht/log"
@@ -106,6 +107,9 @@ async def test_an_export_verifies_without_us(handed_over):
     assert told.endswith("VERIFIED.\n")
     assert "The log extends the checkpoint of" in told
     assert "1 operations were not sealed yet" in told  # the export itself
+    assert "0 OPERATIONS OF THE LOG ARE NOT SHOWN" in told
+    assert "The log ends at 20" in told
+    assert "The last operation shown is number " in told
     lines = handed_over.export.splitlines()
     rows = sum(json.loads(line)["kind"] == "row" for line in lines)
     assert f"Read {rows} rows" in told
@@ -181,7 +185,49 @@ def swap_texts(lines):
     first["text"], second["text"] = second["text"], first["text"]
 
 
+def hide_operation(lines):
+    """Show an operation in the middle as a leaf of another study."""
+    places = [i for i, line in enumerate(lines) if line["kind"] == "operation"]
+    start, end = places[-2], places[-1]
+    leaf = sha256(b"\x00" + lines[start]["header"].encode()).hexdigest()
+    lines[start:end] = [{"kind": "leaves", "from": lines[start]["index"], "hashes": [leaf]}]
+
+
+def lose_operation(lines):
+    """Say that a leaf has lost its operation, as an honest service does."""
+    hide_operation(lines)
+    line = lines[index_of(lines, "leaves")]
+    line["lost"] = [line["from"]]
+
+
+def hide_everything(lines):
+    """Show the hashes of all leaves and nothing else."""
+    leaves = [
+        sha256(b"\x00" + line["header"].encode()).hexdigest()
+        for line in lines
+        if line["kind"] == "operation"
+    ]
+    shown = {"kind": "leaves", "from": 0, "hashes": leaves}
+    lines[:] = [*(each for each in lines[:2]), shown, lines[-1]]
+
+
+def say_another_study(lines):
+    """Hand over the export of another study."""
+    lines[0]["study_id"] = "0198c0de-0000-7000-8000-000000000001"
+
+
+def number_on(lines):
+    """Let the first line say where to begin to count, beside hiding an operation."""
+    hide_operation(lines)
+    lines[0] |= {"due": 99, "sequence": 99}
+
+
 TAMPERED = {
+    hide_operation: "is missing",
+    lose_operation: "has lost its operation",
+    hide_everything: "shows no operation, so it proves nothing",
+    say_another_study: "is of another study",
+    number_on: "is missing",
     edit_text: "is not what was sealed",
     drop_row: "is sealed, but it is not in the export",
     add_row: "is in the export, but never sealed",
@@ -205,6 +251,75 @@ async def test_tampered_exports_fail(handed_over):
         assert told.endswith("NOT VERIFIED.\n")
     lines = [json.loads(line) for line in handed_over.export.splitlines()]
     assert verify(handed_over, relined(lines))[0] == 0  # the control: rewritten, not tampered
+
+
+async def test_an_export_ends_with_its_own_act_where_a_sealer_works(
+    committing_api, committing_database, committing_url, tmp_path
+):
+    """That one is numbered behind all before it, so that none of those can be left out unseen."""
+    await screened_subject(committing_api)
+    async with running(committing_url, tmp_path):
+        await until(lambda: lives(committing_database))
+        export = await committing_api(Role.AUDITOR).get("/audit/export")
+    keys = read_keys("\n".join(Witness(tmp_path / "witness-0").verifiers()))
+    found = verify_export(export.content.splitlines(keepends=True), keys, [])
+    assert found.failures == []
+    assert found.counts["pending"] == 0
+    assert found.last.startswith(f"number {found.counts['operation']}, export_audit of ")
+
+
+def an_operation(
+    key, times: tuple[str, str, str], more: bool = False, **values
+) -> tuple[list[dict], list[str]]:
+    """Write an export of one operation behind a leaf of another study, and the note before it."""
+    before, recorded, after = times
+    row = json.dumps({"id": ID, "recorded_at": recorded} | values)
+    commit = sha256(b"\x02" + bytes(32) + row.encode()).hexdigest()
+    header = json.dumps({
+        "operation_id": ID, "study_id": ID, "sequence": 1, "command": "x", "actor_id": None,
+        "role": "x", "organisation": "x", "recorded_at": recorded,
+        "rows": [["site", ID, 0, commit]],
+    })  # fmt: skip
+    leaves = [bytes(32), sha256(b"\x00" + header.encode()).digest()]
+    first, both = (
+        key.note(LOG, checkpoint_text(Checkpoint("log", size, root_of(leaves[:size]), at, 0, more)))
+        for size, at in ((1, before), (2, after))
+    )
+    return [
+        {"kind": "export", "study_id": ID},
+        {"kind": "checkpoint", "note": both},
+        {"kind": "leaves", "from": 0, "hashes": [leaves[0].hex()]},
+        {"kind": "operation", "index": 1, "header": header},
+        {"kind": "row", "index": 1, "table": "site", "record_id": ID, "number": 0,
+         "salt": bytes(32).hex(), "text": row},
+        {"kind": "end"},
+    ], [first]  # fmt: skip
+
+
+ID = "0198c0de-0000-7000-8000-000000000002"
+NOON, LATER, EVENING = (f"2026-06-01T{hour}:00:00.000000Z" for hour in (12, 13, 18))
+
+
+@pytest.mark.parametrize(
+    ("times", "values", "sentence"),
+    [
+        ((NOON, LATER, EVENING), {}, None),
+        ((LATER, NOON, EVENING), {}, "is back-dated"),
+        ((NOON, EVENING, LATER), {}, "covers says a later time"),
+        ((NOON, LATER, EVENING), {"recorded_at": NOON}, "is older than its operation"),
+        ((NOON, LATER, LATER), {"recorded_at": EVENING}, "covers says a later time"),
+    ],
+)
+def test_times_lie_between_the_checkpoints(tmp_path, times, values, sentence):
+    """What an operation and its rows say of the time is held against the notes that are given."""
+    key = local_seal_key(tmp_path / "key")
+    keys = read_keys(key.verifier(LOG))
+    lines, earlier = an_operation(key, times, **values)
+    found = verify_export(relined(lines).splitlines(keepends=True), keys, earlier)
+    assert sentence in found.failures[0] if sentence else found.failures == []
+    lines, earlier = an_operation(key, times, more=True, **values)
+    found = verify_export(relined(lines).splitlines(keepends=True), keys, earlier)
+    assert not any("back-dated" in failure for failure in found.failures)
 
 
 async def test_a_cut_or_altered_file_fails(handed_over):
@@ -267,13 +382,17 @@ def test_a_restore_is_told_and_a_fork_is_not_forgiven(tmp_path):
     )  # fmt: skip
     statement = {"kind": "rollback", "note": key.note(LOG, rollback_text(stated))}
     forked = verify_export(relined(lines).splitlines(keepends=True), keys, old.values())
-    assert forked.failures == [
+    assert forked.failures[1:] == [
         f"The log was rewritten: the checkpoint of {at} has another root.",
         f"The log has 8 operations; the checkpoint of {at} had 9.",
     ]
     told = relined([lines[0], statement, *lines[1:]]).splitlines(keepends=True)
     restored = verify_export(told, keys, old.values())
-    assert restored.failures == []
+    assert (
+        restored.failures
+        == forked.failures[:1]
+        == ["The export shows no operation, so it proves nothing."]
+    )
     assert "Restored after a fire." in " ".join(restored.notices)
     other = local_seal_key(tmp_path / "other")
     statement["note"] = other.note(LOG, rollback_text(stated))

@@ -8,10 +8,13 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from app.core.ids import new_id
+from app.core.seal_key import KEY_FILE, local_seal_key
 from app.core.witnesses import Witness
 from app.domain.redaction import REDACTED, targets
+from app.domain.seal_note import parse_checkpoint, parse_note
 from app.domain.vocabulary import Role
 from app.services.idempotency import RequestKey
+from app.services.sealing import Sealing
 from app.services.verification import Evidence, verify
 from app.services.verification_checkpoints import KeptNote
 from tests.conftest import KEYRING
@@ -143,7 +146,7 @@ async def test_the_value_is_gone_from_everywhere_and_the_log_stays(told):
 async def test_verification_reports_it_and_no_failure(told):
     """By whom, why and when: by the service at once, and by the export when that is sealed."""
     await redact(told)
-    assert failures(await verified(told)) == []
+    assert "only a sealed one counts" in " ".join(failures(await verified(told)))
     await seal_and_leave(told.database, told.url, told.folder)
     report = await verified(told)
     assert failures(report) == []
@@ -184,6 +187,7 @@ async def test_a_locked_casebook_is_redacted_and_stays_locked(told):
     await seal_and_leave(told.database, told.url, told.folder)
     await redact(told)
     assert hints(await dump(told.database, KEYRING)) == 0
+    await seal_and_leave(told.database, told.url, told.folder)
     assert failures(await verified(told)) == []
     found = await casebooks.read(told.api, told.subject)
     assert found["state"] == "locked"
@@ -241,6 +245,7 @@ async def test_a_reason_alone_is_redacted_too(told):
     await redact(told, record_type="operation", record_id=act["id"], field="reason")
     again = (await told.api(Role.AUDITOR).get("/audit/operations", params={"limit": 200})).json()
     assert next(each for each in again["items"] if each["id"] == act["id"])["reason"] == REDACTED
+    await seal_and_leave(told.database, told.url, told.folder)
     assert failures(await verified(told)) == []
     assert (await told.api().get(f"/adverse-events/{told.event}")).json()["narrative"] == LATER
 
@@ -290,3 +295,95 @@ async def test_the_list_of_the_code_is_the_list_of_the_database(told):
         )
     assert all(f"'{target}'" in definition for target in targets())
     assert definition.count("'::text") == len(targets()) + 1  # the dot between
+
+
+async def test_the_same_words_about_another_record_stand(told):
+    """Two events say the same; what was signed of the one does not change with the other."""
+    api = told.api
+    coordinator = api(Role.STUDY_COORDINATOR)
+    body = {"subject_id": told.subject, "narrative": LATER} | EVENT
+    other = created(await coordinator.post("/adverse-events", json=body))
+    await sign(api(), "adverse_event", other["id"])
+    signatures = (await api().get("/signatures")).json()["items"]
+    (kept,) = [each for each in signatures if each["record_id"] == other["id"]]
+    before = await checked(api(), kept["id"])
+    done = await redact(told)
+    assert kept["id"] not in done["signatures"]
+    assert await checked(api(), kept["id"]) == before
+    assert (await api().get(f"/adverse-events/{other['id']}")).json()["narrative"] == LATER
+
+
+# What a forger writes who owns the database: the cover of an edit, as if it were a redaction.
+FORGED = """
+INSERT INTO redaction (study_id, id, operation_id, request_id, record_type, record_id, field,
+    reason, requested_by, executed_by, scrubbed, signatures, recorded_at)
+SELECT study_id, gen_random_uuid(), {operation}, {request}, '{kind}', {record}, '{field}', 'x',
+    {requested}, {executed}, (SELECT jsonb_agg(jsonb_build_array(
+        table_name, kept.record_id, number, digest_of_row(table_name, kept.study_id,
+        kept.record_id, number, (SELECT columns -> table_name FROM seal_shape))))
+        FROM seal_commitment kept WHERE table_name = 'change'), '[]', {recorded}
+FROM study
+"""
+
+
+async def forge(session, **values):
+    """Edit images and take their salts away, then cover that with a redaction."""
+    tables = "change", "seal_commitment", "redaction", "redaction_request", "operation"
+    for table in tables:
+        await session.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER ALL"))
+    edits = (
+        "UPDATE change SET new = new || '{\"birth_year\": 1931}' WHERE table_name = 'subject'",
+        "UPDATE seal_commitment SET salt = NULL WHERE table_name = 'change'",
+    )
+    for edit in edits:
+        await session.execute(text(edit))
+    act = "(SELECT id FROM operation ORDER BY id DESC LIMIT 1)"
+    forged = {
+        "operation": act, "recorded": f"(SELECT recorded_at FROM operation WHERE id = {act})",
+        "request": "gen_random_uuid()", "kind": "subject", "field": "birth_year",
+        "record": "(SELECT id FROM subject LIMIT 1)",
+        "requested": "gen_random_uuid()", "executed": "gen_random_uuid()",
+    }  # fmt: skip
+    await session.execute(text(FORGED.format(**forged | values)))
+
+
+async def test_a_forged_redaction_covers_nothing(told):
+    """Neither unsealed, nor sealed without a request, nor with one that is of another record."""
+    asked = created(await request(told))
+    done = created(await execute(told, asked["id"]))
+    async with told.database.session() as session:
+        await forge(session)
+        assert "no redaction explains it" in " ".join(failures(await verify(session, Evidence())))
+    act = "(SELECT operation_id FROM redaction LIMIT 1)"
+    genuine = {
+        "operation": act, "request": f"'{asked['id']}'", "requested": f"'{asked['requested_by']}'",
+        "executed": f"'{done['executed_by']}'", "kind": "adverse_event",
+        "record": f"'{told.event}'", "field": "narrative",
+    }  # fmt: skip
+    for changes in ({}, {"executed": f"'{asked['requested_by']}'"}):
+        async with told.database.session() as session:
+            await session.execute(text("ALTER TABLE redaction DROP CONSTRAINT"
+                                       " uq_redaction_study_id_request_id"))  # fmt: skip
+            await session.execute(text("ALTER TABLE redaction DROP CONSTRAINT"
+                                       " ck_redaction_two_persons"))  # fmt: skip
+            await forge(session, **genuine | changes)
+            await seal_in(session, told)
+            found = " ".join(failures(await verify(session, Evidence())))
+        assert "A row of change" in found, found
+        assert "no redaction explains it" in found
+
+
+async def seal_in(session, told):
+    """Seal within a test's own transaction."""
+    notes = Witness(told.folder / "witness-0").notes()
+    published = parse_checkpoint(parse_note(notes[-1]).text)
+    await Sealing(local_seal_key(told.folder / KEY_FILE)).seal(session, published)
+
+
+async def test_each_blinded_row_is_listed(told):
+    """Whoever reads the report sees which rows nobody can open any more, and on whose word."""
+    await redact(told)
+    await seal_and_leave(told.database, told.url, told.folder)
+    (notice,) = (await verified(told)).redactions
+    assert len(notice.rows) == 4
+    assert sum(row.startswith(f"change {told.event} (") for row in notice.rows) == 2

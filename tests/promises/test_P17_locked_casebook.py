@@ -14,9 +14,10 @@ from app.core.database import API_ROLE
 from app.domain.vocabulary import Role
 from app.mllp.intake import Intake, Peer
 from app.models import OF_CASEBOOK, Base, Record, Subject
+from app.services.audit import begin_operation
 from app.services.senders import sender_of_code
 from tests.conftest import KEYRING, STUDY
-from tests.factories.casebooks import CLOSED, bring_to, read, unlock
+from tests.factories.casebooks import CLOSED, bring_to, read, sign, unlock
 from tests.factories.doors import DOORS, knock
 from tests.factories.labs import neutrophils
 from tests.factories.messages import laboratory, resolve, waiting
@@ -157,7 +158,7 @@ async def outcomes(api, case) -> dict[str, str | None]:
     """Run every statement as the API's role; give the SQLSTATE of each, None where it passed."""
     found: dict[str, str | None] = {}
     async with writing(api, reason="By hand.") as (session, _):
-        assert await session.scalar(text("SELECT current_user")) == API_ROLE
+        await session.execute(text(f"SET LOCAL ROLE {API_ROLE}"))
         for name, (query, given) in statements(case).items():
             attempt = await session.begin_nested()
             try:
@@ -201,6 +202,7 @@ def test_every_table_of_a_subject_is_in_the_casebook_or_said_not_to_be():
 async def refused(api, *queries: str) -> tuple[str | None, str | None]:
     """Run SQL as the API's role; give SQLSTATE and constraint of the refusal."""
     async with writing(api, reason="By hand.") as (session, _):
+        await session.execute(text(f"SET LOCAL ROLE {API_ROLE}"))
         try:
             for query in queries:
                 await session.execute(text(query))
@@ -247,15 +249,26 @@ async def test_nobody_unlocks_alone_not_even_by_sql(api):
     assert (await read(api, subject_id))["state"] == "locked"
 
 
+async def test_what_is_not_signed_is_not_locked_not_even_by_sql(api):
+    """A frozen casebook is locked once the principal investigator signed exactly what it holds."""
+    subject_id = await register(api)
+    lock = "UPDATE casebook SET state = 'locked'"
+    await bring_to(api, subject_id, "frozen")
+    assert await refused(api, lock) == ("55000", "casebook_step")
+    assert (await sign(api, subject_id, Role.DATA_MANAGER)).status_code in (201, 403)
+    assert await refused(api, lock) == ("55000", "casebook_step")
+    assert (await sign(api, subject_id)).status_code == 201
+    assert await refused(api, lock) == (None, None)
+
+
 async def test_a_transaction_that_sees_the_past_writes_no_records(serving_database, committing_api):
     """One of a higher isolation could not see that the casebook was closed meanwhile."""
     subject_id = await register(committing_api)
-    async with writing(committing_api, reason="By hand.") as (session, _):
+    async with writing(committing_api, reason="By hand.") as (session, actor):
         await session.rollback()
         await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-        query = "SELECT enter_by_study(:study), set_config('app.operation_id', :id, true)"
-        operation = {"study": STUDY, "id": "01930000-0000-7000-8000-000000000001"}
-        await session.execute(text(query), operation)
+        await session.execute(text("SELECT enter_by_study(:study)"), {"study": STUDY})
+        await begin_operation(session, actor, "change_subject", "By hand.")
         with pytest.raises(DBAPIError, match="read committed"):
             await session.execute(text("UPDATE subject SET weight_kg = 61"))
         await session.rollback()

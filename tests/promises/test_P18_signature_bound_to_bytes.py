@@ -10,7 +10,7 @@ from app.core.ids import new_id
 from app.domain.vocabulary import Role
 from app.models import Signature
 from tests.factories.rows import writing
-from tests.factories.signing import checked, sign
+from tests.factories.signing import checked, shown, sign, try_to_sign
 from tests.factories.subjects import created, eligible_subject, register
 from tests.routers.test_adverse_events import EVENT, change
 
@@ -157,3 +157,34 @@ async def test_a_sign_off_is_void_once_its_evidence_changes(api):
     assert (await api().put(f"{path}/{criterion}", json=answer)).status_code == 200
     found = await checked(api(), signature["id"])
     assert (found["valid"], found["void"]) == (True, True)
+
+
+async def other_digest(api, event: dict, document: dict) -> str:
+    """Name other bytes than any that were shown."""
+    return "0" * 64
+
+
+async def of_an_earlier_version(api, event: dict, document: dict) -> str:
+    """Name what was shown before somebody changed the record."""
+    await change(api(), event, grade=event["grade"] - 1)
+    return document["digest"]
+
+
+async def of_another_record(api, event: dict, document: dict) -> str:
+    """Name another event that says the same."""
+    subject = event["subject_id"]
+    other = created(await api().post("/adverse-events", json=EVENT | {"subject_id": subject}))
+    return (await shown(api(), "adverse_event", other["id"]))["digest"]
+
+
+@pytest.mark.parametrize("named", [other_digest, of_an_earlier_version, of_another_record])
+async def test_nothing_else_is_signed_than_was_shown(api, named):
+    """The digest of other bytes is refused and leaves no signature; what is shown now is signed."""
+    subject_id = await register(api)
+    event = created(await api().post("/adverse-events", json=EVENT | {"subject_id": subject_id}))
+    document = await shown(api(), "adverse_event", event["id"])
+    digest = await named(api, event, document)
+    answer = await try_to_sign(api(), "adverse_event", event["id"], digest=digest)
+    assert (answer.status_code, answer.json()["code"]) == (409, "document_moved")
+    assert (await api().get("/signatures")).json()["items"] == []
+    assert (await try_to_sign(api(), "adverse_event", event["id"])).status_code == 201

@@ -1,5 +1,6 @@
 """P19: signing takes a fresh proof of who signs, and guessing locks it."""
 
+from asyncio import gather, sleep
 from datetime import timedelta
 
 import httpx
@@ -10,10 +11,11 @@ from app.core.database import API_ROLE
 from app.domain import signing
 from app.domain.vocabulary import Role
 from app.main import OwnIssuers, create_app
+from app.services import security_events
 from app.services.fixture_subjects import fixture_subject
 from tests.conftest import KEYRING, TransactionDatabase, clients
 from tests.factories.logins import Logins
-from tests.factories.signing import sign, try_to_sign
+from tests.factories.signing import lock_signing, sign, try_to_sign
 from tests.factories.subjects import register
 
 STEP_UP = "http://test/api/v1/development/step-up"
@@ -89,6 +91,22 @@ async def test_a_series_needs_one_component_and_both_after_its_time(api, logins,
     assert await code_of_signing(logins.client(), subject_id) == "signed"
 
 
+@pytest.mark.parametrize(
+    "acr", ["urn:msc-icaht:acr:session", "", "URN:MSC-ICAHT:ACR:SIGNING", None]
+)
+async def test_a_fresh_login_of_another_class_does_not_sign(api, logins, issuer, monkeypatch, acr):
+    """A login of this moment that was not as strong as signing demands is no proof."""
+    subject_id = await register(api)
+    monkeypatch.setattr(issuer, "_acr", acr)
+    client = logins.client()
+    monkeypatch.undo()
+    answer = await try_to_sign(client, "eligibility", subject_id)
+    assert (answer.status_code, answer.json()["code"]) == (401, "insufficient_user_authentication")
+    assert 'acr_values="urn:msc-icaht:acr:signing"' in answer.headers["www-authenticate"]
+    assert (await api().get("/signatures")).json()["items"] == []
+    assert await code_of_signing(logins.client(), subject_id) == "signed"
+
+
 async def test_five_wrong_secrets_lock_signing_for_a_quarter_of_an_hour(api, logins, issuer, clock):
     """Neither the right secret nor a fresh login signs meanwhile; then both do again."""
     subject_id = await register(api)
@@ -143,6 +161,24 @@ async def test_an_administrator_unlocks_and_says_why(api, logins):
     assert await code_of_signing(api(), subject_id) == "signed"
     again = await api(ADMIN).post("/security-events/unlocks", json=body)
     assert (again.status_code, again.json()["code"]) == (409, "not_locked")
+
+
+async def test_of_many_unlocks_at_once_one_is_recorded(committing_api, clock, monkeypatch):
+    """Eight administrators' requests at the same time leave one event; the others hear so."""
+    api, history = committing_api, security_events._history_of
+
+    async def slowly(*given):
+        found = await history(*given)
+        await sleep(0.1)
+        return found
+
+    monkeypatch.setattr(security_events, "_history_of", slowly)
+    person = await lock_signing(api, PI, clock())
+    body = {"principal_id": person, "reason": "Identity checked on the telephone."}
+    client = api(ADMIN)
+    answers = await gather(*(client.post("/security-events/unlocks", json=body) for _ in range(8)))
+    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 7
+    assert (await events(api)).count("signing_unlocked") == 1
 
 
 async def test_nobody_unlocks_oneself(api, logins):

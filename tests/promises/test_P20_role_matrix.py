@@ -1,11 +1,14 @@
 """P20: every operation lets through exactly the roles of the published table, in every state.
 
-One request for each role, operation and state (a subject that is there, one that is not). What is
-expected is read from docs/roles.md; what each operation asks for is in operation_rights.py.
+One request for each role, operation and state: a subject that is there and one that is not, and for
+what is of a subject a casebook that is open, frozen or locked. What is expected is read from
+docs/roles.md; what each operation asks for is in operation_rights.py.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 
 from app.core.config import Settings
@@ -13,9 +16,13 @@ from app.domain.vocabulary import Role
 from app.main import create_app
 from app.services.access import MATRIX, Area
 from app.services.role_page import AREAS, SHORT
+from tests.factories.casebooks import bring_to
+from tests.factories.doors import knock
+from tests.factories.messages import laboratory
 from tests.factories.people import speaking_for
 from tests.factories.senders import create_sender
 from tests.factories.subjects import register
+from tests.promises.closed_case import REQUESTS, open_case
 from tests.promises.operation_rights import ANYBODY, AUDITORS, OPEN, RIGHTS, SENDERS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "roles.md"
@@ -98,6 +105,69 @@ async def test_each_cell_is_as_published(api, role):
                 if (status != 403) != allowed(role, operation) or status in (401, 500):
                     wrong.append((operation, subject == subject_id, status, code))
     assert wrong == []
+
+
+class WritesAs(httpx.Auth):
+    """Shows one person's token for what is read and another's for what is written."""
+
+    def __init__(self, reader: httpx.Auth, writer: httpx.Auth) -> None:
+        self._reader, self._writer = reader, writer
+
+    def auth_flow(self, request: httpx.Request):
+        """Choose by the method."""
+        who = self._reader if request.method == "GET" else self._writer
+        yield from who.auth_flow(request)
+
+
+def writing_as(api, role: Role):
+    """Return clients who prepare as the investigator and write in the role, whichever is asked."""
+
+    def client(*_whoever) -> httpx.AsyncClient:
+        made = api()
+        made.auth = WritesAs(api().auth, api(role).auth)
+        return made
+
+    return client
+
+
+async def reads(api, subject_id: str) -> dict[tuple[Role, str], int]:
+    """Read everything of a subject in every role; give the statuses."""
+    return {
+        (role, operation): (await ask(api(role), operation, subject_id))[0]
+        for operation, (method, path) in OPERATIONS.items()
+        if method == "GET" and "{subject_id}" in path
+        for role in Role
+    }
+
+
+async def written(case, api) -> dict[tuple[Role, str], int]:
+    """Write every kind of record in every role, as far as a casebook refuses the allowed ones."""
+    answers = {}
+    for role in set(Role) - {Role.LABORATORY_SYSTEM}:  # whose late results wait; see P17
+        as_role = replace(case, api=writing_as(api, role))
+        for operation, request in REQUESTS.items():
+            answers[role, operation] = (await request(as_role)).status_code
+    return answers
+
+
+@pytest.mark.parametrize("state", ["frozen", "locked"])
+async def test_each_cell_is_as_published_in_a_closed_casebook(api, clock, state):
+    """Who may write is told that it is closed (423), who may not that they may not (403).
+
+    What is read is read as before. That the same requests pass while it is open is P17's control.
+    """
+    case = await open_case(api, clock)
+    before = await reads(api, case.treated["id"])
+    for subject_id in case.subjects:
+        await bring_to(api, subject_id, state)
+    await knock(await laboratory(api), "hl7v2")
+    assert await reads(api, case.treated["id"]) == before
+    answers = await written(case, api)
+    expected = {
+        (role, operation): 423 if allowed(role, operation) else 403 for role, operation in answers
+    }
+    wrong = {cell: found for cell, found in answers.items() if found != expected[cell]}
+    assert wrong == {}
 
 
 async def test_control_a_cell_that_differs_is_found(api, monkeypatch):

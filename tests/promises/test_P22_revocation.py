@@ -1,13 +1,26 @@
-"""P22: a revocation counts from the next request on: of a grant, of a person, by its own end."""
+"""P22: a revocation counts from the next request on: of a grant, of a person, by its own end.
 
+And of a key of the identity provider, once the service has read the keys again: with the first
+token of a key that it does not know, and every few minutes.
+"""
+
+import json
 from datetime import timedelta
 
+import httpx
 import pytest
 
+from app.core.config import Settings
+from app.core.database import API_ROLE
+from app.core.development_issuer import DEVELOPMENT_ISSUER
+from app.core.issuer_keys import IssuerKeys
+from app.core.tokens import TokenVerifier, TrustedIssuer
 from app.domain.vocabulary import Role
+from app.main import create_app
 from app.services import access
-from tests.conftest import NOW
+from tests.conftest import KEYRING, NOW, STUDY, TransactionDatabase
 from tests.factories.people import grant, newcomer, speaking_for
+from tests.factories.tokens import AUDIENCE, claims, public, sign
 
 WHY = {"reason": "Left the hospital."}
 
@@ -76,6 +89,52 @@ async def test_a_disabled_person_has_nothing_left_to_end(api, clock):
     again = await api(Role.ADMINISTRATOR).post(path, json=WHY)
     assert (again.status_code, again.json()["code"]) == (409, "nothing_granted")
     assert (await client.get("/subjects")).status_code == 404
+
+
+@pytest.fixture
+def provider(tmp_path, database, clock):
+    """An identity provider: the file of its keys, a service that trusts it, and its minutes."""
+    path, minutes = tmp_path / "jwks.json", []
+    path.write_text(json.dumps(public("ed")))
+    keys = IssuerKeys.at(str(path), lambda: 60.0 * len(minutes))
+    trusted = TrustedIssuer(DEVELOPMENT_ISSUER, keys, timedelta(minutes=15))
+    served = TransactionDatabase(database.connection, API_ROLE)
+    app = create_app(Settings(), served, TokenVerifier(AUDIENCE, [trusted]), KEYRING, clock)
+    return path, keys, minutes, app
+
+
+async def statuses(app, *keys: str) -> list[int]:
+    """Ask with a token of the auditor for each key."""
+    base = f"http://test/api/v1/studies/{STUDY}"
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=base) as client:
+        tokens = [sign(claims(DEVELOPMENT_ISSUER, Role.AUDITOR.value, NOW), key) for key in keys]
+        return [
+            (await client.get("/subjects", headers={"Authorization": f"Bearer {each}"})).status_code
+            for each in tokens
+        ]
+
+
+async def test_a_revoked_key_counts_no_more(provider):
+    """Once the provider has changed its key, the new one is taken and the old one is refused.
+
+    The token with the new key has the keys read again; from then on the old one proves nobody,
+    also a token that was good before.
+    """
+    path, _, _, app = provider
+    assert await statuses(app, "ed", "ec") == [200, 401]
+    provider[2].append(1)
+    path.write_text(json.dumps(public("ec")))
+    assert await statuses(app, "ec", "ed") == [200, 401]
+
+
+async def test_a_revoked_key_is_forgotten_though_nobody_shows_a_new_one(provider):
+    """The keys are read again by themselves, every few minutes."""
+    path, keys, minutes, app = provider
+    assert await statuses(app, "ed") == [200]
+    path.write_text(json.dumps(public("ec")))
+    minutes.extend([1] * 60)
+    await keys.renew()
+    assert await statuses(app, "ed") == [401]
 
 
 async def test_control_grants_that_are_remembered_outlive_their_end(api, clock, monkeypatch):

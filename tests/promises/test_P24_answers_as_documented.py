@@ -33,7 +33,8 @@ from tests.contract.fuzzed_service import FuzzedService, populate
 
 SEED = int(os.environ.get("MSC_FUZZ_SEED", "7212335"))
 EXAMPLES = int(os.environ.get("MSC_FUZZ_EXAMPLES", "12"))
-THOROUGH = EXAMPLES >= 100
+THOROUGH = IS_LONG = EXAMPLES >= 100
+PARAMETERS = {"examples_of_each_operation": EXAMPLES}
 
 # Left out: positive_data_acceptance, because the trial's rules refuse much that fits a schema.
 CHECKS = [

@@ -85,6 +85,24 @@ async def test_a_session_that_is_not_durable_is_refused(committing_url, monkeypa
     assert f"{name} = off" in reason
 
 
+@pytest.mark.parametrize("name", DURABLE)
+@pytest.mark.parametrize("whose", ["ROLE {role} SET", "ROLE {role} IN DATABASE {database} SET"])
+async def test_a_role_that_is_not_durable_is_refused(
+    committing_url, committing_database, name, whose
+):
+    """What is set for the API's login alone is seen as well: readiness asks as that login."""
+    place = whose.format(role=API_ROLE, database=make_url(committing_url).database)
+    async with committing_database.engine.begin() as connection:
+        await connection.execute(text(f"ALTER {place} {name} = off"))
+    try:
+        (reason,) = await reasons(as_api(committing_url))
+    finally:
+        async with committing_database.engine.begin() as connection:
+            await connection.execute(text(f"ALTER {place} {name} = on"))
+            await connection.execute(text(f"ALTER {place.removesuffix('SET')} RESET {name}"))
+    assert f"{name} = off" in reason
+
+
 @pytest.mark.parametrize("name", SERVER_WIDE)
 async def test_a_server_that_is_not_durable_is_refused(committing_url, committing_database, name):
     """The same for what the whole server does; it is set right again at once."""
@@ -117,8 +135,9 @@ async def test_every_missing_or_disabled_trigger_is_named(committing_url, commit
     for name in (*names[:: len(names) // 12], "subject_write_updates", "lab_result_refuse"):
         async with owner.begin() as connection:
             await connection.execute(text(f"ALTER TABLE {places[name]} DISABLE TRIGGER {name}"))
-        (reason,) = await reasons(as_api(committing_url))
+        reason, changed = await reasons(as_api(committing_url))
         assert f" {name}" in reason
+        assert f".{places[name].rpartition('.')[2]}." in changed
         async with owner.begin() as connection:
             await connection.execute(
                 text(f"ALTER TABLE {places[name]} ENABLE ALWAYS TRIGGER {name}")

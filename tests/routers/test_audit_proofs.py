@@ -59,6 +59,34 @@ async def test_an_auditor_verifies_the_tree_and_the_own_studies(committing_api, 
     assert any("was changed past the trail" in sentence for sentence in told)
 
 
+async def test_a_sealed_operation_that_was_removed_is_missed(
+    committing_api, sealed, committing_url, tmp_path
+):
+    """By the endpoint and in an export, though who asks sees the headers of one study only."""
+    gone = "(SELECT operation_id FROM seal_entry WHERE index = (SELECT max(index) FROM seal_leaf))"
+    last = "(SELECT max(index) FROM seal_leaf)"
+    async with sealed.engine.begin() as connection:
+        tables = ("change", "operation", "seal_commitment", "seal_entry", "subject")
+        for table in tables:
+            await connection.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER ALL"))
+        await connection.execute(text(f"DELETE FROM subject WHERE operation_id = {gone}"))
+        await connection.execute(text(f"DELETE FROM change WHERE operation_id = {gone}"))
+        await connection.execute(text(f"DELETE FROM operation WHERE id = {gone}"))
+        for table in ("seal_commitment", "seal_entry"):
+            await connection.execute(text(f"DELETE FROM {table} WHERE index = {last}"))
+        for table in tables:
+            await connection.execute(text(f"ALTER TABLE {table} ENABLE TRIGGER ALL"))
+    auditor = committing_api(Role.AUDITOR)
+    report = (await auditor.get(VERIFICATION)).json()
+    (leaves,) = [check for check in report["checks"] if check["name"] == "leaves"]
+    assert leaves["findings"] == ["Leaf 1 has lost the header of its operation."]
+    export = await auditor.get("/audit/export")
+    (tmp_path / "export").write_bytes(export.content)
+    status, told = await verify_audit(committing_url, tmp_path, "--export", tmp_path / "export")
+    assert status == 1
+    assert "Leaf 1 has lost its operation, which may be one of this study" in told
+
+
 async def test_others_do_not_verify(api):
     """Verification is for auditors; the verifier is for whoever has a token."""
     for role in (Role.PRINCIPAL_INVESTIGATOR, Role.ADMINISTRATOR, Role.SPONSOR):

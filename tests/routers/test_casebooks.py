@@ -173,3 +173,12 @@ async def test_nobody_closes_an_unknown_subjects_casebook(api):
     """An unknown subject answers 404."""
     answer = await step(api, "01930000-0000-7000-8000-000000000001", "freeze")
     assert answer.status_code == 404
+
+
+async def test_an_open_casebook_is_not_signed(api):
+    """A signature that waits for the freeze would sign what nobody had closed."""
+    subject_id = await register(api)
+    refused = await sign(api, subject_id)
+    assert (refused.status_code, refused.json()["code"]) == (409, "casebook_open")
+    await bring_to(api, subject_id, "frozen")
+    assert (await sign(api, subject_id)).status_code == 201

@@ -190,7 +190,7 @@ async def test_the_api_role_has_no_other_way_to_a_secret(api, subject, statement
     """Reading ciphertext, forging an access and changing what is matched are refused."""
     await put(api, subject)
     async with writing(api) as (session, _):
-        assert await session.scalar(text("SELECT current_user")) == API_ROLE
+        await session.execute(text(f"SET LOCAL ROLE {API_ROLE}"))
         attempt = await session.begin_nested()
         with pytest.raises(DBAPIError) as refused:
             await session.execute(text(statement))

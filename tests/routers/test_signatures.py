@@ -4,6 +4,7 @@ import json
 from hashlib import sha256
 
 import pytest
+from sqlalchemy import text
 
 from app.domain.vocabulary import Role
 from tests.factories.dosing import change_infusion, create_lot, prescribe
@@ -199,12 +200,14 @@ async def test_an_investigator_signs_an_opinion_and_a_coordinator_proposes_one(a
     assert ("Receipt" in signed.headers, "Receipt" in unsigned.headers) == (True, False)
     made = await sign(api(SUB), "assessment", proposed["id"])
     assert made["record_version"] == 1
-    changed = await api(CRC).patch(
-        f"/assessments/{proposed['id']}",
-        json={"retracted": True, "reason": "Another subject's."},
-        headers={"If-Match": '"v1"'},
-    )
-    assert "signature" not in changed.json()
+    retract = {
+        "url": f"/assessments/{proposed['id']}",
+        "json": {"retracted": True, "reason": "Another subject's."},
+        "headers": {"If-Match": '"v1"'},
+    }
+    refused = await api(CRC).patch(**retract)
+    assert (refused.status_code, refused.json()["code"]) == (403, "assessment_is_signed")
+    assert "signature" in (await api(SUB).patch(**retract)).json()
     assert (await checked(api(), made["id"]))["void_from_version"] == 2
 
 
@@ -246,3 +249,24 @@ async def test_an_activation_is_signed_with_the_version_it_puts_into_force(api):
     assert "definition" not in found["document"]["content"]["version"]
     refused = await try_to_sign(api(), "protocol_activation", version["id"], digest="0" * 64)
     assert refused.json()["code"] == "document_moved"
+
+
+async def test_a_signature_is_read_as_it_stood(api, session, clock):
+    """Before the record was changed its signature was not void, whatever became of it since."""
+    subject_id = await register(api)
+    event = created(await api().post("/adverse-events", json=EVENT | {"subject_id": subject_id}))
+    made = await sign(api(), "adverse_event", event["id"])
+    signed = await sign(api(), "eligibility", subject_id)
+    between = await session.scalar(text("SELECT clock_timestamp()"))
+    await change(api(), event, grade=2)
+    dose = {"weight_kg": 61, "reason": "Weighed again."}
+    found = await api().get(f"/subjects/{subject_id}")
+    await api(CRC).patch(
+        f"/subjects/{subject_id}", json=dose, headers={"If-Match": found.headers["ETag"]}
+    )
+    clock.now = await session.scalar(text("SELECT clock_timestamp()"))
+    for signature in (made, signed):
+        path = f"/signatures/{signature['id']}"
+        past = (await api().get(path, params={"as_of": between.isoformat()})).json()
+        assert (past["void"], past["void_from_version"]) == (False, None)
+    assert (await checked(api(), made["id"]))["void_from_version"] == 2
