@@ -15,9 +15,9 @@ SELECT {} FROM operation o, seal_state state
 WHERE o.transaction {} state.horizon
   AND NOT EXISTS (SELECT FROM seal_entry e WHERE e.operation_id = o.id)
 """
-# What waits is running beside others, or was sealed by now. A transaction that the database has not
-# begun yet cannot have written anything: the sealer would not come to it for years. Before the first
-# seal everything waits.
+# What waits is running beside others, or was sealed by now. A transaction that the database has
+# not begun yet cannot have written anything: the sealer would not come to it for years. Before the
+# first seal everything waits.
 _NEVER = """
 SELECT o.id,
        o.transaction >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS is_future
@@ -26,7 +26,8 @@ WHERE o.transaction >= state.horizon
   AND NOT EXISTS (SELECT FROM seal_entry e WHERE e.operation_id = o.id)
   AND o.transaction IS DISTINCT FROM pg_current_xact_id_if_assigned()::text::bigint
   AND (o.transaction >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint
-       OR state.horizon > 0 AND o.transaction < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+       OR state.horizon > 0
+          AND o.transaction < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
           AND o.recorded_at < clock_timestamp() - interval '60 seconds')
 ORDER BY o.transaction, o.id
 """
