@@ -98,9 +98,14 @@ def _postgres(folder: Path, settings: Sequence[str]) -> tuple[Process, str]:
     options = [f"unix_socket_directories={sockets}", *embedded._SETTINGS, *settings]
     command = [embedded._program("postgres"), "-D", str(cluster.data)]
     command += [argument for option in options for argument in ("-c", option)]
-    probe = embedded._Server(0, sockets)
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = Process("postgres", command, probe.answers, **quiet, **embedded._unprivileged())
+
+    def is_ready() -> bool:
+        """Ask whether it takes connections; a server answers before, while it recovers."""
+        ask = [embedded._program("pg_isready"), "--host", str(sockets), "--port", "5432"]
+        return subprocess.run(ask, check=False, **quiet).returncode == 0
+
+    process = Process("postgres", command, is_ready, **quiet, **embedded._unprivileged())
     return process, f"postgresql://postgres@/postgres?host={quote(str(sockets))}&port=5432"
 
 

@@ -185,16 +185,16 @@ async def test_control_without_a_key_a_lost_answer_doubles(knife, issuer, clock,
 async def test_control_a_request_of_two_transactions_is_left_halved(
     knife, issuer, clock, monkeypatch
 ):
-    """Control: a service that commits its operation before its rows leaves an operation without."""
+    """Control: a service that commits an operation apart from its rows leaves one without any."""
 
     async def hasty(session, actor, command, reason):
-        operation_id = await begin_operation(session, actor, command, reason)
         studies = await session.scalar(text("SELECT current_setting('app.study_ids')"))
+        await begin_operation(session, actor, command, reason)
         await session.commit()
-        for name, value in (("operation_id", str(operation_id)), ("study_ids", studies)):
-            setting = text("SELECT set_config(:name, :value, true)")
-            await session.execute(setting, {"name": f"app.{name}", "value": value})
-        return operation_id
+        setting = text("SELECT set_config('app.study_ids', :studies, true)")
+        await session.execute(setting, {"studies": studies})
+        # The database takes rows only under an operation of their own transaction.
+        return await begin_operation(session, actor, command, reason)
 
     def before_the_last(_statements, commits):
         return [Cut(commits, after=False, commits=True)]

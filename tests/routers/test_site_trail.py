@@ -303,7 +303,9 @@ async def test_the_vault_discloses_nobody_of_another_site(api, sites):
 async def test_what_a_person_wrote_elsewhere_is_redacted_too(api, sites, target):
     """Why an identity was shown, and what a product was called, where they name somebody."""
     path = f"/subjects/{sites.subject}"
-    shown = await sites.first[Role.MONITOR].post(f"{path}/disclosures", json={"reason": CANARY})
+    shown = await sites.first[Role.MONITOR].post(
+        f"{path}/identity/disclosures", json={"reason": CANARY}
+    )
     assert shown.status_code == 201, shown.text
     named = await sites.first[CRC].patch(
         path, json={"car_t_product": CANARY, "reason": "Told."}, headers={"If-Match": '"v1"'}
