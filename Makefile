@@ -4,12 +4,13 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run demo test check lint types contracts fmt migrate openapi promises guards fuzz chaos lock clean \
+.PHONY: help run demo test check lint types contracts fmt migrate openapi promises guards fuzz conduct chaos lock clean \
 	bench bench-labs bench-panels bench-bulk bench-messages bench-storage bench-scale bench-series \
 	bench-seal
 
 PYTHON ?= python3
 EXAMPLES ?= 1000
+TRIALS ?= 200
 SECONDS ?= 60
 SEED ?= 0
 ROUNDS ?= 200
@@ -63,6 +64,9 @@ openapi: $(INSTALLED_DEV) ## Write openapi/openapi.json
 
 fuzz: $(INSTALLED_DEV) ## Fuzz every operation for longer (EXAMPLES=1000)
 	MSC_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest tests/promises/test_P24*
+
+conduct: $(INSTALLED_DEV) ## Conduct trials in any order of steps, against the invariants (TRIALS=200)
+	MSC_CONDUCT_EXAMPLES=$(TRIALS) $(BIN)/pytest tests/scenarios/test_conduct_machine.py
 
 promises: $(INSTALLED_DEV) ## Show each promise by its tests, and write promises.json
 	$(BIN)/pytest -n logical --maxprocesses 4 --dist worksteal tests/promises \

@@ -27,6 +27,8 @@ from app.core.tokens import TokenVerifier
 from app.domain.vocabulary import Role
 from app.main import OwnIssuers, create_app
 from app.protocols import read_definition
+from app.routers.dependencies import moment
+from app.routers.dossier import pinned_moment
 from app.services.development import fixture_people
 from app.services.fixture_subjects import fixture_subject
 from app.services.studies import NewStudy, create_study
@@ -263,8 +265,13 @@ def keyring() -> Keyring:
 
 @pytest.fixture
 def app(database: TransactionDatabase, issuer: DevelopmentIssuer, clock: TestClock) -> FastAPI:
-    """The application inside the test's transaction."""
-    return build_app(TransactionDatabase(database.connection, API_ROLE), issuer, clock)
+    """The application inside the test's transaction.
+
+    Nobody else writes there, so that the present needs no settling, and is the test's clock's.
+    """
+    built = build_app(TransactionDatabase(database.connection, API_ROLE), issuer, clock)
+    built.dependency_overrides[pinned_moment] = moment
+    return built
 
 
 Api = Callable[..., httpx.AsyncClient]

@@ -184,7 +184,8 @@ BEGIN
     RETURN site_of_image(study, tab, image);
 END $$
 """
-# An operation is at the one site of all that it wrote; what it wrote of no site does not count.
+# An operation is at the one site of all that it wrote; what it wrote of no site does not count. What
+# has no versions is in no change, but in its own table.
 SITE_OF_OPERATION = """
 CREATE FUNCTION site_of_operation(study uuid, writer uuid) RETURNS uuid
 LANGUAGE plpgsql STABLE AS $$
@@ -195,9 +196,11 @@ DECLARE
         SELECT DISTINCT site_of_image(study, table_name, new) FROM change
         WHERE study_id = study AND operation_id = writer);
 BEGIN
-    FOREACH tab IN ARRAY ARRAY['attestation', 'dlt_adjudication', 'enrolment', 'inbound_message',
-        'lab_result', 'redaction', 'redaction_request', 'sender_profile', 'signature',
-        'unlock_request', 'unlock_verdict', 'vault_access']
+    FOR tab IN
+        SELECT relname FROM pg_class t JOIN pg_trigger g ON g.tgrelid = t.oid
+        WHERE relnamespace = 'public'::regnamespace AND tgname = relname || '_check_inserts'
+          AND relname <> 'operation' AND has_table_privilege(t.oid, 'SELECT') AND NOT EXISTS (
+              SELECT FROM pg_attribute WHERE attrelid = t.oid AND attname = 'version')
     LOOP
         EXECUTE format(
             'SELECT array_agg(DISTINCT site_of_image($1, %L, to_jsonb(t))) FROM %I t'

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 
-from app.domain.dosing import DosingRules, nominal_cells, within_administered_tolerance
-from app.domain.facts import Infusion
 from app.domain.rules import rule_set
 from app.domain.safety_reporting import DueReport, ReportStatus
-from app.domain.schedule import PlannedInfusion, Schedule
+from app.domain.schedule import PlannedInfusion, Schedule, visits_without_count
 from app.domain.visits import PerformedDay, ScheduleStatus, Visit
 
 
@@ -20,7 +18,9 @@ class DeviationCode(StrEnum):
 
     INFUSION_INTERVAL = "infusion_interval"
     INFUSION_MISSED = "infusion_missed"
+    INFUSION_BEYOND_LEVEL = "infusion_beyond_level"
     DOSE_OUT_OF_TOLERANCE = "dose_out_of_tolerance"
+    DOSE_NOT_RECALCULATED = "dose_not_recalculated"
     DOSED_WHILE_NOT_ALLOWED = "dosed_while_not_allowed"
     PREMEDICATION_MISSING = "premedication_missing"
     PREMEDICATION_DOSE = "premedication_dose"
@@ -30,6 +30,9 @@ class DeviationCode(StrEnum):
     BLOOD_COUNT_MISSING = "blood_count_missing"
     ELIGIBILITY_VIOLATION = "eligibility_violation"
     SAFETY_REPORT_LATE = "safety_report_late"
+    BAG_CHECK_MISSING = "bag_check_missing"
+    VOLUME_BEYOND_BAGS = "volume_beyond_bags"
+    PRODUCT_UNFIT = "product_unfit"
 
 
 class DeviationSeverity(StrEnum):
@@ -46,10 +49,9 @@ class DeviationRules:
     severity: dict[DeviationCode, DeviationSeverity]
     blood_count_visits: tuple[str, ...]
 
-    def __post_init__(self) -> None:
-        """Refuse a departure without a weight."""
-        if set(self.severity) != set(DeviationCode):
-            raise ValueError("every deviation needs a severity")
+    def weigh(self, code: DeviationCode) -> DeviationSeverity:
+        """Weigh a departure; one that a definition does not know yet is major."""
+        return self.severity.get(code, DeviationSeverity.MAJOR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +82,6 @@ class DeviationFacts:
     """What one subject's deviations are derived from; the schedule carries the moment."""
 
     schedule: Schedule
-    infusions: tuple[Infusion, ...]
     performed: tuple[PerformedDay, ...]
     unmet_criteria: tuple[UnmetCriterion, ...]
     reports: tuple[ReportState, ...]
@@ -111,14 +112,10 @@ class _Finding:
     rule: str
 
 
-def derive_deviations(
-    facts: DeviationFacts, rules: DeviationRules, dosing: DosingRules
-) -> tuple[Deviation, ...]:
-    """Derive every deviation of one subject, in order of day and key."""
+def derive_deviations(facts: DeviationFacts, rules: DeviationRules) -> tuple[Deviation, ...]:
+    """Derive what one subject's course departs from, in order of day and key."""
     findings = [
         *_infusion_timing(facts.schedule),
-        *_doses(facts.infusions, dosing),
-        *_premedication(facts.infusions, dosing),
         *_visit_timing(facts.schedule),
         *_blood_counts(facts, rules),
         *_eligibility(facts.unmet_criteria),
@@ -128,7 +125,7 @@ def derive_deviations(
         Deviation(
             key=f"{finding.code}:{finding.about}",
             code=finding.code,
-            severity=rules.severity[finding.code],
+            severity=rules.weigh(finding.code),
             day=finding.day,
             sentence=finding.sentence,
             evidence=finding.evidence,
@@ -179,84 +176,19 @@ def _window_faults(
         )
 
 
-def _doses(infusions: tuple[Infusion, ...], dosing: DosingRules) -> Iterator[_Finding]:
-    """Compare what was given with the plan; without a cell count, by the nominal content."""
-    for infusion in infusions:
-        if not infusion.given or infusion.day is None or infusion.volume_ml is None:
-            continue
-        cells = infusion.cells
-        if cells is None:
-            cells = nominal_cells(infusion.volume_ml, dosing)
-        if not within_administered_tolerance(infusion.planned_cells, cells, dosing):
-            yield _Finding(
-                code=DeviationCode.DOSE_OUT_OF_TOLERANCE,
-                about=str(infusion.number),
-                day=infusion.day,
-                sentence=(
-                    f"Infusion {infusion.number} gave {cells:,.0f} cells "
-                    f"instead of {infusion.planned_cells:,.0f}."
-                ),
-                evidence=(infusion.id,),
-                rule="dosing.administered_tolerance_percent",
-            )
-
-
-def _premedication(infusions: tuple[Infusion, ...], dosing: DosingRules) -> Iterator[_Finding]:
-    for infusion in infusions:
-        if not infusion.given or infusion.day is None:
-            continue
-        for code, sentence in _premedication_faults(infusion, dosing):
-            yield _Finding(
-                code=code,
-                about=str(infusion.number),
-                day=infusion.day,
-                sentence=sentence,
-                evidence=(infusion.id,),
-                rule="dosing.premedication",
-            )
-
-
-def _premedication_faults(
-    infusion: Infusion, dosing: DosingRules
-) -> Iterator[tuple[DeviationCode, str]]:
-    wanted = dosing.premedication
-    given_at, dose = infusion.premedication_given_at, infusion.premedication_dose_mg
-    if infusion.premedication_drug is not wanted.drug:
-        given_at = dose = None
-    before = f"Before infusion {infusion.number}"
-    if given_at is None or dose is None:
-        missing = f"{before} the record of {wanted.drug} is missing or incomplete."
-        yield DeviationCode.PREMEDICATION_MISSING, missing
-    if dose is not None and dose != wanted.dose_mg:
-        differs = f"{before} {dose} mg of {wanted.drug} were given, not {wanted.dose_mg} mg."
-        yield DeviationCode.PREMEDICATION_DOSE, differs
-    if given_at is not None and infusion.started_at is not None:
-        ahead = infusion.started_at - given_at
-        if ahead < timedelta(minutes=wanted.minutes_before - wanted.late_tolerance_minutes):
-            late = f"{before} {wanted.drug} was given under {wanted.minutes_before} minutes ahead."
-            yield DeviationCode.PREMEDICATION_LATE, late
-
-
 def _blood_counts(facts: DeviationFacts, rules: DeviationRules) -> Iterator[_Finding]:
     """Look for a complete count on any day of the window, once the window has closed."""
-    schedule = facts.schedule
-    left = schedule.left_study_on
-    for visit in schedule.visits:
+    wanted = rules.blood_count_visits
+    for visit in visits_without_count(facts.schedule, facts.performed, wanted):
         end = visit.window.end
-        expected = visit.status not in (ScheduleStatus.UPCOMING, ScheduleStatus.CANCELLED)
-        if visit.name not in rules.blood_count_visits or not expected:
-            continue
-        if schedule.as_of <= end or (left is not None and left <= end):
-            continue
-        if not any(seen.has_cbc and visit.window.contains(seen.day) for seen in facts.performed):
-            yield _Finding(
-                code=DeviationCode.BLOOD_COUNT_MISSING,
-                about=visit.name,
-                day=end + timedelta(days=1),
-                sentence=f"Visit {visit.name} has no complete blood count up to {end}.",
-                evidence=visit.evidence,
-                rule="deviations.blood_count_visits",
-            )
+        yield _Finding(
+            code=DeviationCode.BLOOD_COUNT_MISSING,
+            about=visit.name,
+            day=end + timedelta(days=1),
+            sentence=f"Visit {visit.name} has no complete blood count up to {end}.",
+            evidence=visit.evidence,
+            rule="deviations.blood_count_visits",
+        )
 
 
 def _eligibility(unmet: tuple[UnmetCriterion, ...]) -> Iterator[_Finding]:

@@ -115,6 +115,24 @@ ALLOWED_EVENTS: dict[SubjectStatus, frozenset[DispositionEvent]] = {
 }
 
 
+def death_without_event(
+    dispositions: Iterable[Disposition], events: Iterable[AdverseEvent], until: date | None
+) -> Disposition | None:
+    """Find a death that no fatal event tells of, up to the end of safety follow-up.
+
+    Without a fatal event nothing is reported and nothing adjudicated. `until` is None while no
+    infusion is planned: then any death counts.
+    """
+    if any(event.grade == FATAL for event in events):
+        return None
+    deaths = (
+        each
+        for each in dispositions
+        if each.event is DispositionEvent.DIED and (until is None or each.day <= until)
+    )
+    return next(deaths, None)
+
+
 def with_implied_death(
     dispositions: tuple[Disposition, ...], events: Iterable[AdverseEvent]
 ) -> tuple[Disposition, ...]:

@@ -44,7 +44,7 @@ class DltFacts:
         A started infusion whose volume is not yet recorded counts: what happens after it must
         not go unseen until somebody files the volume.
         """
-        return tuple(fact for fact in self.attempted if fact.volume_ml is None or fact.given)
+        return tuple(fact for fact in self.attempted if fact.may_have_entered)
 
     @property
     def infusions_to_come(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from itertools import pairwise
@@ -76,22 +77,36 @@ class BagRules:
 
 @rule_set
 class PremedicationRules:
-    """What is given before every infusion (record: '5 mg dexamethasone before infusion')."""
+    """What is given before every infusion (record: '5 mg dexamethasone before infusion').
+
+    What was given more than `earliest_hours` ahead was not given before this infusion.
+    """
 
     drug: MedicationClass
     dose_mg: Decimal
     minutes_before: int
     late_tolerance_minutes: int
+    earliest_hours: int = 24
 
     def __post_init__(self) -> None:
-        """Refuse a tolerance that would allow premedication after the start."""
+        """Refuse a tolerance that would allow premedication after the start, or none before it."""
         if self.dose_mg <= 0 or not 0 <= self.late_tolerance_minutes <= self.minutes_before:
             raise ValueError("premedication must be a dose before the infusion")
+        if self.earliest_hours * 60 < self.minutes_before:
+            raise ValueError("premedication must be allowed when it is due")
+
+    def is_too_early(self, given_at: datetime, started_at: datetime | None) -> bool:
+        """Tell whether a dose was given so long ahead that it belongs to no infusion."""
+        ahead = timedelta(hours=self.earliest_hours)
+        return started_at is not None and started_at - given_at > ahead
 
 
 @rule_set
 class DosingRules:
-    """Everything a dose rests on; `levels` are listed from the lowest to the highest."""
+    """Everything a dose rests on; `levels` are listed from the lowest to the highest.
+
+    What begins within `reaction_hours` of an infusion's start may be a reaction to it.
+    """
 
     levels: tuple[DoseLevel, ...]
     weight: WeightRules
@@ -100,6 +115,7 @@ class DosingRules:
     administered_tolerance_percent: Decimal
     viability_minimum_percent: Decimal
     premedication: PremedicationRules
+    reaction_hours: int = 24
 
     def __post_init__(self) -> None:
         """Refuse a ladder that does not climb, repeated names and impossible percentages."""
@@ -112,6 +128,8 @@ class DosingRules:
             raise ValueError("the administered tolerance must lie between 0 and 100 percent")
         if not 0 < self.viability_minimum_percent <= 100:
             raise ValueError("the minimum viability must lie between 0 and 100 percent")
+        if self.reaction_hours < 1:
+            raise ValueError("a reaction needs hours to begin in")
 
     def level(self, name: str) -> DoseLevel:
         """Find a dose level by name; raises DomainError (invalid) when there is none."""
@@ -186,6 +204,11 @@ def nominal_cells(volume_ml: Decimal, rules: DosingRules) -> Decimal:
     return volume_ml * rules.bag.cells / rules.bag.volume_ml
 
 
+def nominal_volume_ml(cells: Decimal, rules: DosingRules) -> Decimal:
+    """Convert cells into a volume of product at the nominal content of a bag."""
+    return cells * rules.bag.volume_ml / rules.bag.cells
+
+
 def weight_change_needs_new_dose(
     dosed_weight_kg: Decimal, current_weight_kg: Decimal, rules: DosingRules
 ) -> bool:
@@ -220,7 +243,7 @@ def check_weight(weight_kg: Decimal, rules: WeightRules) -> None:
 
 def _infusion_amount(cells: Decimal, rules: DosingRules) -> ProductAmount:
     bag = rules.bag
-    volume = cells * bag.volume_ml / bag.cells
+    volume = nominal_volume_ml(cells, rules)
     if rules.volume_rounding is VolumeRounding.WHOLE_ML:
         volume = volume.quantize(Decimal(1), rounding=ROUND_HALF_UP)
         cells = nominal_cells(volume, rules)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC
 
 from app.domain.eligibility_evidence import FlagCode, Reading
 from app.domain.eligibility_rules import Criterion, Outcome, permits
@@ -11,7 +12,8 @@ from app.domain.facts import Attestation
 
 def latest_answers(attestations: Iterable[Attestation]) -> dict[str, Attestation]:
     """Return the answer that counts for each criterion: the latest."""
-    ordered = sorted(attestations, key=lambda attestation: (attestation.at, attestation.id))
+    # Answers tell the study's time, and clocks that are set back show an hour twice.
+    ordered = sorted(attestations, key=lambda answer: (answer.at.astimezone(UTC), answer.id))
     return {attestation.criterion: attestation for attestation in ordered}
 
 

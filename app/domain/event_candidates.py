@@ -52,12 +52,13 @@ def event_candidates(
 
     Before the first infusion there is no baseline, hence nothing to be worse than.
     """
-    given = [each for each in infusions if each.given and each.started_at is not None]
+    begun = [each for each in infusions if each.may_have_entered]
+    starts = [each.started_at for each in begun if each.started_at is not None]
     results = tuple(labs)
-    if not given:
+    if not starts:
         return ()
-    start = min(each.started_at for each in given if each.started_at is not None)
-    against = background(given, results, medications)
+    start = min(starts)
+    against = background(begun, results, medications)
     known = tuple(events)
     found: dict[str, list[_Worsening]] = {}
     for lab in sorted(results, key=lambda lab: (lab.at, lab.id)):

@@ -49,11 +49,25 @@ class Subject:
     planned_first_infusion_day: date | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LimitsOfRegister:
+    """The version of a laboratory's reference range that filled the named limits of a result."""
+
+    range_id: str
+    number: int
+    laboratory: str
+    names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"reference range {self.number} of {self.laboratory} ({self.range_id})"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabResult:
     """The current version of one result, in the analyte's canonical unit.
 
-    `measurement` is None for a purely qualitative result; `lln` and `uln` share its unit.
+    `measurement` is None for a purely qualitative result; `lln` and `uln` share its unit, and
+    `of_register` tells which of them the result came without. `source` names the laboratory.
     """
 
     id: str
@@ -68,6 +82,8 @@ class LabResult:
     status: LabStatus = LabStatus.FINAL
     accession: str | None = None
     known_at: datetime | None = None
+    source: str | None = None
+    of_register: LimitsOfRegister | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,21 +113,38 @@ class Medication:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Infusion:
-    """One planned infusion; it counts as given once it has started with a volume above zero."""
+    """One planned infusion; it counts as given once it has started with a volume above zero.
+
+    `weight_kg` is the weight that its dose was calculated for; `cancelled_day` is the day on which
+    the cancellation came on record, None where that is unknown.
+    """
 
     id: str
     number: int
     planned_day: date
     planned_cells: Decimal
+    weight_kg: Decimal | None = None
     started_at: datetime | None = None
     day: date | None = None
     volume_ml: Decimal | None = None
     cells: Decimal | None = None
+    viability_percent: Decimal | None = None
     premedication_drug: MedicationClass | None = None
     premedication_given_at: datetime | None = None
     premedication_dose_mg: Decimal | None = None
     cancelled: bool = False
+    cancelled_day: date | None = None
     version: int = 1
+
+    @property
+    def took_place(self) -> bool:
+        """Tell whether it was begun and was not called off because it gave nothing."""
+        return self.day is not None and not self.cancelled
+
+    @property
+    def may_have_entered(self) -> bool:
+        """Tell whether it was begun and is not on record as having given nothing."""
+        return self.day is not None and (self.volume_ml is None or self.volume_ml > 0)
 
     @property
     def given(self) -> bool:

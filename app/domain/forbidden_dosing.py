@@ -27,7 +27,7 @@ def forbidden_dosing(
         Deviation(
             key=f"{code}:{dose.infusion.number}",
             code=code,
-            severity=rules.severity[code],
+            severity=rules.weigh(code),
             day=dose.infusion.day,
             sentence=(
                 f"Infusion {dose.infusion.number} began although dosing was not allowed: "

@@ -27,7 +27,11 @@ def background(
     infusions: Iterable[Infusion], labs: Iterable[LabResult], medications: Iterable[Medication]
 ) -> Background:
     """Find the baselines, the last usable values before the first infusion began (C18)."""
-    starts = [each.started_at for each in infusions if each.given and each.started_at is not None]
+    starts = [
+        each.started_at
+        for each in infusions
+        if each.may_have_entered and each.started_at is not None
+    ]
     before = [lab for lab in labs if starts and lab.at < min(starts) and _usable(lab)]
     return Background(
         # Of several at one instant the highest counts, as it does for response.
@@ -53,6 +57,7 @@ def grades_for(lab: LabResult, against: Background) -> tuple[GradingResult, ...]
         baseline=_plain(baseline.measurement.value) if baseline and baseline.measurement else None,
         baseline_uln=_plain(baseline.uln) if baseline else None,
         on_anticoagulant=_on_anticoagulant(lab, against.anticoagulants),
+        origins=_origins(lab, baseline),
     )
     return grade(lab.analyte, given)
 
@@ -75,6 +80,16 @@ def _by_time(lab: LabResult) -> tuple[object, ...]:
 def _plain(number: Decimal | None) -> Decimal | None:
     """Drop the zeros a column pads numbers with, so that a grade quotes them as reported."""
     return None if number is None else number.normalize()
+
+
+def _origins(lab: LabResult, baseline: LabResult | None) -> dict[str, str]:
+    """Tell which limits are from a laboratory's register, by their names in a grade's basis."""
+    found: dict[str, str] = {}
+    if lab.of_register is not None:
+        found |= dict.fromkeys(lab.of_register.names, str(lab.of_register))
+    if baseline is not None and baseline.of_register and "uln" in baseline.of_register.names:
+        found["baseline uln"] = str(baseline.of_register)
+    return found
 
 
 def _on_anticoagulant(lab: LabResult, anticoagulants: tuple[Medication, ...]) -> bool | None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from app.domain.committee import LadderState
 from app.domain.dlt_rules import Relatedness
 from app.domain.errors import Reason
 from app.domain.escalation_rules import ExpansionRules, HoldTriggerRule, StaggerRules
 from app.domain.evaluability import Evaluability, EvaluabilityState
 from app.domain.facts import AdverseEvent
+from app.domain.vocabulary import CohortPhase
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +89,43 @@ class LadderFacts:
     expansions: tuple[LevelTally, ...] = ()
     pooled_outcomes: tuple[bool | None, ...] = ()
     triggers: tuple[HoldTrigger, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Where an enrolled subject is treated, and how it counts there."""
+
+    level: str
+    phase: CohortPhase
+    evaluability: Evaluability
+
+
+def count_ladder(
+    subjects: Sequence[Counted],
+    state: LadderState,
+    today: date,
+    triggers: tuple[HoldTrigger, ...] = (),
+) -> LadderFacts:
+    """Count the enrolled subjects of every level and phase, in the order of their enrolment."""
+
+    def on(level: str, phase: CohortPhase) -> list[Evaluability]:
+        return [
+            each.evaluability for each in subjects if (each.level, each.phase) == (level, phase)
+        ]
+
+    return LadderFacts(
+        levels=tuple(tally(level, on(level, CohortPhase.ESCALATION)) for level in state.levels),
+        today=today,
+        expansions=tuple(
+            tally(level, expanded)
+            for level in state.levels
+            if (expanded := on(level, CohortPhase.EXPANSION))
+        ),
+        pooled_outcomes=pooled_outcomes(
+            each.evaluability for each in subjects if each.level == state.expansion_level
+        ),
+        triggers=triggers,
+    )
 
 
 def tally(level: str, subjects: Iterable[Evaluability]) -> LevelTally:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from enum import StrEnum
 
 from app.domain.dlt_rules import Relatedness
@@ -113,17 +112,24 @@ class Moment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DueReport:
-    """One report that is due: at an instant or by the end of a local day, never both."""
+    """One report that is due: at an instant or by the end of a local day, never both.
+
+    `event_version` is the one by which the event became what `concerns` says. `corrected` is when
+    somebody said that it never was; such a report stays only if it was late by then.
+    """
 
     kind: ReportKind
     concerns: ReportClass
     jurisdiction: str
     recipient: ReportRecipient
+    starts: ClockStart
     counted_from: Moment
     due_at: datetime | None
     due_day: date | None
     evidence: tuple[str, ...]
     rule: str
+    event_version: int = 1
+    corrected: Moment | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,31 +205,6 @@ def report_classes(
     return frozenset({ReportClass.SERIOUS, susar})
 
 
-def due_reports(
-    event: AdverseEvent,
-    expected: bool | None,
-    awareness: Moment,
-    new_information: Iterable[Moment],
-    rules: SafetyReportingRules,
-) -> tuple[DueReport, ...]:
-    """List every report due on an event, in the order of the rules.
-
-    The day of first awareness is day 0 and every calendar day counts, holidays included.
-    """
-    classes = report_classes(event, expected, rules)
-    starts = {
-        ClockStart.AWARENESS: (awareness,),
-        ClockStart.NEW_INFORMATION: tuple(new_information),
-    }
-    return tuple(
-        _due(event, jurisdiction, clock, start)
-        for jurisdiction in rules.jurisdictions
-        for clock in jurisdiction.clocks
-        if clock.concerns in classes
-        for start in starts[clock.starts]
-    )
-
-
 def report_status(due: DueReport, sent: Moment | None, now: Moment) -> ReportStatus:
     """Say whether a due report is open, overdue, sent or sent late; the deadline itself is met."""
     late = _is_late(due, sent or now)
@@ -259,23 +240,6 @@ def _death_reasons(claims: EventClaims) -> list[Reason]:
             )
         )
     return reasons
-
-
-def _due(
-    event: AdverseEvent, jurisdiction: Jurisdiction, clock: ReportClock, start: Moment
-) -> DueReport:
-    hours, days = clock.hours, clock.days
-    return DueReport(
-        kind=clock.kind,
-        concerns=clock.concerns,
-        jurisdiction=jurisdiction.name,
-        recipient=clock.recipient,
-        counted_from=start,
-        due_at=None if hours is None else start.at + timedelta(hours=hours),
-        due_day=None if days is None else start.day + timedelta(days=days),
-        evidence=(event.id,),
-        rule=f"safety_reporting.jurisdictions.{jurisdiction.name}.{clock.kind}.{clock.concerns}",
-    )
 
 
 def _is_late(due: DueReport, moment: Moment) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import calendar
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -92,7 +92,7 @@ def plan(course: Course, rules: ScheduleRules, today: date) -> Schedule:
     Visits count from the last infusion actually given; an outstanding one is projected.
     """
     infusions = _plan_infusions(course, rules, today)
-    last = _last_infusion(infusions)
+    last = _last_infusion(infusions, course.infusions)
     if last is None:
         return Schedule(
             as_of=today,
@@ -114,6 +114,25 @@ def plan(course: Course, rules: ScheduleRules, today: date) -> Schedule:
         contraception_end=add_months(last.day, rules.contraception_months[course.sex]),
         left_study_on=course.left_study_on,
     )
+
+
+def visits_without_count(
+    schedule: Schedule, performed: Collection[PerformedDay], wanted: Collection[str]
+) -> Iterator[Visit]:
+    """Find the visits of these names whose window closed without a complete blood count in it.
+
+    Of a subject who had left the study by then none is expected.
+    """
+    left = schedule.left_study_on
+    for visit in schedule.visits:
+        end = visit.window.end
+        expected = visit.status not in (ScheduleStatus.UPCOMING, ScheduleStatus.CANCELLED)
+        if visit.name not in wanted or not expected:
+            continue
+        if schedule.as_of <= end or (left is not None and left <= end):
+            continue
+        if not any(seen.has_cbc and visit.window.contains(seen.day) for seen in performed):
+            yield visit
 
 
 def add_months(day: date, months: int) -> date:
@@ -143,7 +162,7 @@ def _plan_infusions(
             target = previous + interval
             window = around(target, rules.infusion_window_days)
         status = _infusion_status(record, (target, window), course.treatment_ended_on, today)
-        day = record.day if record and record.given else None
+        day = record.day if record and record.took_place else None
         planned.append(
             PlannedInfusion(
                 number=number,
@@ -168,10 +187,10 @@ def _infusion_status(
     today: date,
 ) -> ScheduleStatus:
     target, window = when
-    if record is not None and record.given and record.day is not None:
+    if record is not None and record.took_place and record.day is not None:
         in_time = window is None or window.contains(record.day)
         return ScheduleStatus.DONE if in_time else ScheduleStatus.OUT_OF_WINDOW
-    if record is not None and record.cancelled:
+    if record is not None and _called_off(record, window):
         return ScheduleStatus.CANCELLED
     if treatment_ended_on is not None and (window is None or treatment_ended_on <= window.end):
         return ScheduleStatus.CANCELLED
@@ -181,12 +200,25 @@ def _infusion_status(
     return _open_status(opening, today)
 
 
+def _called_off(record: Infusion, window: Window | None) -> bool:
+    """Tell whether an infusion was cancelled before its window had passed, or after a start."""
+    if not record.cancelled or record.voided or window is None or record.cancelled_day is None:
+        return record.cancelled
+    return record.cancelled_day <= window.end
+
+
 def _open_status(opening: date | None, today: date) -> ScheduleStatus:
     reached = opening is not None and today >= opening
     return ScheduleStatus.DUE if reached else ScheduleStatus.UPCOMING
 
 
-def _last_infusion(infusions: Sequence[PlannedInfusion]) -> LastInfusion | None:
+def _last_infusion(
+    infusions: Sequence[PlannedInfusion], records: Sequence[Infusion]
+) -> LastInfusion | None:
+    """Find the one that visits count from: the last outstanding, else the last that gave product.
+
+    Until its volume is recorded a start counts, because product may have entered the subject.
+    """
     outstanding = [
         infusion
         for infusion in infusions
@@ -196,7 +228,7 @@ def _last_infusion(infusions: Sequence[PlannedInfusion]) -> LastInfusion | None:
         target = outstanding[-1].target_day
         evidence = outstanding[-1].evidence
         return LastInfusion(day=target, projected=True, evidence=evidence) if target else None
-    given = [(infusion.day, infusion.evidence) for infusion in infusions if infusion.day]
+    given = [(each.day, (each.id,)) for each in records if each.day and each.may_have_entered]
     if not given:
         return None
     day, evidence = max(given)

@@ -8,8 +8,8 @@ one that came twice as the first of both.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
 from app.domain.sent_texts import plain
@@ -32,15 +32,19 @@ _FURTHEST_OFFSET = timedelta(hours=14)
 
 @dataclass(frozen=True, slots=True)
 class SentTime:
-    """An instant in UTC, the first of what the sender's precision covers."""
+    """An instant in UTC, the first of what the sender's precision covers on clocks of `zone`."""
 
     instant: datetime
     precision: TimePrecision
+    zone: tzinfo = field(default=UTC, compare=False, repr=False)
 
     @property
     def end(self) -> datetime:
-        """Give the first instant after what the precision covers."""
-        return self.instant + self.precision.span
+        """Give the first instant after what the precision covers; not every day has 24 hours."""
+        if self.precision is not TimePrecision.DAY:
+            return self.instant + self.precision.span
+        tomorrow = self.instant.astimezone(self.zone).date() + timedelta(days=1)
+        return datetime.combine(tomorrow, time(), self.zone).astimezone(UTC)
 
 
 def read_time(text: str, zone: ZoneInfo) -> SentTime | None:
@@ -50,10 +54,11 @@ def read_time(text: str, zone: ZoneInfo) -> SentTime | None:
     if found is None:
         return None
     try:
-        local = _local(found, _zone(found["offset"], zone))
+        told_in = _zone(found["offset"], zone)
+        local = _local(found, told_in)
     except ValueError:
         return None
-    return SentTime(local.astimezone(UTC), _precision(found))
+    return SentTime(local.astimezone(UTC), _precision(found), told_in)
 
 
 def with_offset(text: str, offset: str) -> str:

@@ -166,18 +166,30 @@ def _match(
 ) -> dict[str, PerformedDay]:
     """Give each performed day to one visit and each visit its nearest day; ties go earlier.
 
-    A visit whose window holds the day comes before a nearer one whose window does not.
+    A visit whose window holds the day comes before a nearer one whose window does not. The last
+    infusion is a contact like the visits, so a check in the days after it makes up for none; and
+    the last visit reaches no further forwards than backwards, half way to its neighbour.
     """
+    contacts = (_contact(0), *offsets)
+    last_day, before = contacts[-1].target_day, contacts[-2].target_day
+    contacts += (_contact(2 * last_day - before),)
     best: dict[str, tuple[int, date, PerformedDay]] = {}
     for seen in performed:
         days = (seen.day - last).days
         if days < 1:
             continue
-        visit = min(offsets, key=partial(_distance, days))
+        visit = min(contacts, key=partial(_distance, days))
+        if visit not in offsets:
+            continue
         candidate = (abs(days - visit.target_day), seen.day, seen)
         if visit.name not in best or candidate[:2] < best[visit.name][:2]:
             best[visit.name] = candidate
     return {name: candidate[2] for name, candidate in best.items()}
+
+
+def _contact(target_day: int) -> VisitOffset:
+    """Name a day that bounds the visits beside it and is none itself."""
+    return VisitOffset(name="", target_day=target_day, window_days=0)
 
 
 def _distance(days: int, offset: VisitOffset) -> tuple[bool, int, int]:

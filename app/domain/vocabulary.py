@@ -122,6 +122,32 @@ class BagStatus(StrEnum):
     DISCARDED = "discarded"
 
 
+class BagStep(StrEnum):
+    """One line of a bag's ledger, in the order of a bag's life.
+
+    `opened` stands for all that was before the ledger began, `recounted` for a corrected content,
+    `infusion_retracted` for a bag that was recorded as infused by mistake.
+    """
+
+    OPENED = "opened"
+    REGISTERED = "registered"
+    RECOUNTED = "recounted"
+    ALLOCATED = "allocated"
+    RETURNED = "returned"
+    CHECKED = "checked"
+    INFUSED = "infused"
+    INFUSION_RETRACTED = "infusion_retracted"
+    REMAINDER_DISCARDED = "remainder_discarded"
+    DISCARDED = "discarded"
+
+
+class BagCheckMethod(StrEnum):
+    """How it was made sure that a bag is the one meant for an infusion."""
+
+    SCAN = "scan"
+    TWO_PERSON = "two_person"
+
+
 class MedicationClass(StrEnum):
     """Classes of concomitant medication that the rules look at."""
 

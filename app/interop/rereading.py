@@ -24,12 +24,13 @@ from app.interop.hl7v2.decoding import decode
 from app.interop.hl7v2.reading import read as read_hl7v2
 from app.interop.hl7v2.receiving import is_expected
 from app.interop.lab_csv import read_rows
-from app.services.access import Actor, Area, Right, roles_with
+from app.services.access import Actor
 from app.services.inbound import Delivery
 from app.services.inbox import InboxEntry, OpenedMessage, open_message, read_item
 from app.services.inbox_reprocessing import result_at
 from app.services.lab_upload_rows import UploadRow
 from app.services.record_sites import site_of
+from app.services.role_matrix import Area, Right, roles_with
 from app.services.senders import CallingSender, present_profile
 
 _ER7 = (Door.HL7V2, Door.MLLP)

@@ -12,16 +12,34 @@ from app.models.audit import (
 )
 from app.models.base import Base, Fact, Record, StudyRecord
 from app.models.care import Assessment, ConcomitantMedication, Transfusion
-from app.models.casebook import OF_CASEBOOK, Casebook, UnlockRequest, UnlockVerdict
+from app.models.casebook import (
+    CLOSED_WITH_CASEBOOK,
+    OF_CASEBOOK,
+    Casebook,
+    UnlockRequest,
+    UnlockVerdict,
+)
 from app.models.data_cut import DataCut
+from app.models.deviation import DeviationNote, ReportedDeviation
 from app.models.escalation import DecisionVerdict, EscalationDecision
+from app.models.evidence_review import EvidenceReview
 from app.models.identity import Person, Secret, SecretKind, SubjectIdentifier, VaultAccess
 from app.models.inbound import InboundMessage, InboxItem
 from app.models.infusion import Infusion
 from app.models.lab import LabResult
 from app.models.machine import ClientAssertion, MachineClient
-from app.models.product import ProductBag, ProductLot
+from app.models.product import BagMovement, ProductBag, ProductLot
+from app.models.query import Query, QueryMessage, SourceVerification
 from app.models.redaction import Redaction, RedactionRequest
+from app.models.reference_range import RangeRetraction, ReferenceRange
+from app.models.safety_report import (
+    ClassCorrection,
+    FollowUp,
+    GradeCorrection,
+    ReferenceSafetyInformation,
+    SafetyReport,
+    SafetyRetraction,
+)
 from app.models.seal import (
     SEAL,
     SealCheckpoint,
@@ -39,24 +57,31 @@ from app.models.study import ProtocolActivation, ProtocolVersion, Site, Study
 from app.models.subject import Attestation, Cohort, Disposition, Enrolment, Subject
 
 __all__ = [
+    "CLOSED_WITH_CASEBOOK",
     "OF_CASEBOOK",
     "SEAL",
     "AdverseEvent",
     "Assessment",
     "Attestation",
+    "BagMovement",
     "Base",
     "Casebook",
     "Change",
+    "ClassCorrection",
     "ClientAssertion",
     "Cohort",
     "ConcomitantMedication",
     "DataCut",
     "DecisionVerdict",
+    "DeviationNote",
     "Disposition",
     "DltAdjudication",
     "Enrolment",
     "EscalationDecision",
+    "EvidenceReview",
     "Fact",
+    "FollowUp",
+    "GradeCorrection",
     "GrantConfirmation",
     "GrantEnd",
     "IdempotencyRecord",
@@ -72,10 +97,18 @@ __all__ = [
     "ProductLot",
     "ProtocolActivation",
     "ProtocolVersion",
+    "Query",
+    "QueryMessage",
+    "RangeRetraction",
     "Record",
     "Redaction",
     "RedactionRequest",
+    "ReferenceRange",
+    "ReferenceSafetyInformation",
+    "ReportedDeviation",
     "RoleGrant",
+    "SafetyReport",
+    "SafetyRetraction",
     "SealCheckpoint",
     "SealCommitment",
     "SealEntry",
@@ -92,6 +125,7 @@ __all__ = [
     "SenderProfileVersion",
     "Signature",
     "Site",
+    "SourceVerification",
     "Study",
     "StudyRecord",
     "Subject",

@@ -14,7 +14,7 @@ from app.models.base import Fact, Record, StudyRecord, choice, scoped
 from app.models.care import Assessment, ConcomitantMedication, Transfusion
 from app.models.infusion import Infusion
 from app.models.lab import LabResult
-from app.models.product import ProductBag
+from app.models.product import BagMovement, ProductBag
 from app.models.subject import Attestation, Disposition, Enrolment, Subject
 
 # What is recorded of a subject: the casebook's content, closed by the database while it is closed.
@@ -32,6 +32,8 @@ OF_CASEBOOK: tuple[type[StudyRecord], ...] = (
     Subject,
     Transfusion,
 )
+# Closed with it, though a signature is on the bags themselves and not on how they came to be so.
+CLOSED_WITH_CASEBOOK: tuple[type[StudyRecord], ...] = (*OF_CASEBOOK, BagMovement)
 _NOT_EMPTY = "btrim(reason) <> ''"
 
 

@@ -18,6 +18,10 @@ _CONFLICTS = {
         "unlock_two_persons",
         "An unlock is approved by another person of the other role.",
     ),
+    "pk_query": (
+        "query_taken_up",
+        "Somebody took up this query meanwhile; read it again.",
+    ),
     "casebook_step": (
         "casebook_state",
         "The casebook cannot go there from where it stands; read it again.",
@@ -70,6 +74,22 @@ _CONFLICTS = {
     "uq_protocol_activation_study_id_protocol_version_id": (
         "already_active",
         "This protocol version has been activated already.",
+    ),
+    "uq_reference_range_study_id_laboratory_analyte_number": (
+        "range_recorded_meanwhile",
+        "Somebody recorded a range of this laboratory and analyte meanwhile; try again.",
+    ),
+    "uq_reference_safety_information_study_id_number": (
+        "version_exists",
+        "Somebody added a version of the reference safety information meanwhile; try again.",
+    ),
+    "uq_safety_retraction_study_id_safety_report_id": (
+        "retracted_already",
+        "This report was taken back already; leave it as it is.",
+    ),
+    "uq_safety_retraction_study_id_follow_up_id": (
+        "retracted_already",
+        "This follow-up information was taken back already; leave it as it is.",
     ),
     "uq_sender_study_id_code": ("sender_exists", "A sender with this code is registered already."),
     "uq_sender_study_id_principal_id": (

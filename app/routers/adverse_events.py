@@ -11,6 +11,7 @@ from starlette.responses import Response
 from app.domain.signing import Meaning
 from app.routers.answers import ExactJSON, tag
 from app.routers.dependencies import (
+    AsOf,
     At,
     ExpectedVersion,
     Now,
@@ -26,6 +27,7 @@ from app.schemas.adverse_events import (
     AdverseEventCreate,
     AdverseEventView,
     EventCandidateView,
+    GradeCourseView,
 )
 from app.schemas.dlt_adjudications import (
     AdjudicationCreate,
@@ -34,10 +36,17 @@ from app.schemas.dlt_adjudications import (
 )
 from app.schemas.lists import Listing
 from app.schemas.types import Name
-from app.services import adverse_event_candidates, adverse_events, dlt_adjudications
-from app.services.access import Actor, Area, Right
+from app.services import (
+    adverse_event_candidates,
+    adverse_events,
+    dlt_adjudications,
+    event_grades,
+)
+from app.services.access import Actor
 from app.services.adverse_event_conclusions import AdverseEventWithConclusions
 from app.services.adverse_events import EventFilter
+from app.services.event_grades import GradeCourse
+from app.services.role_matrix import Area, Right
 from app.services.signatures import Signed
 from app.services.signed_records import SignatureWish, sign_made
 
@@ -130,6 +139,18 @@ async def change_adverse_event(
     )
     tag(response, event)
     return event
+
+
+@router.get(
+    "/{event_id}/grades",
+    summary="Read the grades that an event had",
+    response_model=GradeCourseView,
+)
+async def read_event_grades(
+    session: Session, actor: Reader, event_id: UUID, past: AsOf
+) -> GradeCourse:
+    """Read every grade on record with who stated it when and why; conclusions take the worst."""
+    return await event_grades.read_grades(session, actor, event_id, past)
 
 
 @router.get("/{event_id}/dlt-adjudications", summary="List the adjudications of an event")

@@ -20,7 +20,9 @@ class ExactJSON(JSONResponse):
 class Versioned(Protocol):
     """A row that counts its versions."""
 
-    version: Any
+    @property
+    def version(self) -> Any:
+        """Return the number of the version."""
 
 
 def tag(response: Response, row: Versioned) -> None:

@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 from app.domain.signing import Meaning
 from app.domain.vocabulary import AssessmentKind
-from app.models import Assessment
 from app.routers.answers import tag
 from app.routers.dependencies import (
     AsOf,
@@ -30,9 +29,11 @@ from app.schemas.assessments import (
     SignedAssessmentView,
 )
 from app.schemas.lists import Listing
-from app.services import assessments, care
-from app.services.access import Actor, Area, Right
-from app.services.care import CareChange, OnDay
+from app.services import assessments
+from app.services.access import Actor
+from app.services.assessments import JudgedAssessment
+from app.services.care import CareChange
+from app.services.role_matrix import Area, Right
 from app.services.signatures import Signed
 from app.services.signed_records import SignatureWish, may_sign, sign_made
 
@@ -52,9 +53,13 @@ async def list_assessments(
     subject: OfSubject,
     kind: Annotated[AssessmentKind | None, Query(description="Of this kind.")] = None,
 ) -> Listing[AssessmentView]:
-    """List assessments in the order of recording; retracted ones are marked."""
+    """List assessments in the order of recording; retracted ones are marked.
+
+    `doubts` name what the subject's disease is judged by and is not there yet, and what speaks
+    against what is known of the subject.
+    """
     only = {"subject_id": subject, "kind": kind}
-    found = await care.list_records(session, actor, Assessment, only, wanted)
+    found = await assessments.list_assessments(session, actor, only, wanted)
     return Listing[AssessmentView].model_validate(found)
 
 
@@ -72,7 +77,7 @@ async def create_assessment(
     now: Now,
     body: AssessmentCreate,
     response: Response,
-) -> OnDay | Signed:
+) -> JudgedAssessment | Signed:
     """Record an assessment; its content has to fit its kind.
 
     An investigator signs an opinion on the response; anybody else's is a proposal.
@@ -85,9 +90,9 @@ async def create_assessment(
 @router.get("/{assessment_id}", summary="Read an assessment", response_model=AssessmentView)
 async def read_assessment(
     session: Session, actor: Reader, assessment_id: UUID, past: AsOf, response: Response
-) -> OnDay:
+) -> JudgedAssessment:
     """Read one assessment."""
-    found = await care.read_record(session, actor, Assessment, assessment_id, past)
+    found = await assessments.read_assessment(session, actor, assessment_id, past)
     tag(response, found)
     return found
 
@@ -107,7 +112,7 @@ async def change_assessment(
     now: Now,
     body: AssessmentChange,
     response: Response,
-) -> OnDay | Signed:
+) -> JudgedAssessment | Signed:
     """Change the fields that are given; needs If-Match and a reason.
 
     An earlier signature on it is void from then on; an investigator signs the changed opinion anew.
@@ -120,8 +125,8 @@ async def change_assessment(
 
 
 async def _sign_opinion(
-    session: Session, actor: Actor, prove: Prove, made: OnDay
-) -> OnDay | Signed:
+    session: Session, actor: Actor, prove: Prove, made: JudgedAssessment
+) -> JudgedAssessment | Signed:
     """Put the signature on an opinion on the response whose author may sign it."""
     opinion = made.kind is AssessmentKind.RESPONSE_OPINION
     if not (opinion and await may_sign(session, actor, "assessment", made.id)):

@@ -14,8 +14,9 @@ from app.schemas.audit import ChangeView, OperationView
 from app.schemas.lists import Listing
 from app.schemas.types import Code, Instant
 from app.services import audit_trail
-from app.services.access import Actor, Area, Right
+from app.services.access import Actor
 from app.services.audit_trail import ChangeFilter, OperationFilter
+from app.services.role_matrix import Area, Right
 
 router = APIRouter(prefix="/studies/{study}/audit", route_class=TrialRoute, tags=["audit"])
 Reader = Annotated[Actor, Depends(permit(Area.AUDIT, Right.READ))]

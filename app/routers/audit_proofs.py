@@ -15,11 +15,12 @@ from app.routers.dependencies import Caller, Now, Session, permit
 from app.routers.problems import documented
 from app.routers.route import TrialRoute
 from app.schemas.verification import VerificationView
-from app.services.access import Actor, Area, Right
+from app.services.access import Actor
 from app.services.audit import Opened, begin_operation
 from app.services.audit_export import export_lines, require_whole_study
 from app.services.audited_studies import audited_studies, verify_studies
 from app.services.receipts import is_sealed_soon
+from app.services.role_matrix import Area, Right
 
 NDJSON = "application/x-ndjson"
 _VERIFIER = Path(verifier.__file__).with_name("verify.py")

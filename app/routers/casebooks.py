@@ -13,9 +13,10 @@ from app.routers.signing import SIGNING_ANSWERS, Prover
 from app.schemas.casebooks import CasebookSummary, CasebookView, LockCreate, LockView
 from app.schemas.lists import Listing
 from app.services import casebook_standing, casebooks
-from app.services.access import Actor, Area, Right
+from app.services.access import Actor
 from app.services.casebook_standing import CasebookStatus
 from app.services.casebooks import CasebookAct, Done
+from app.services.role_matrix import Area, Right
 
 router = APIRouter(prefix="/studies/{study}", route_class=TrialRoute, tags=["casebooks"])
 Reader = Annotated[Actor, Depends(permit(Area.CASEBOOK, Right.READ))]

@@ -11,7 +11,8 @@ from app.routers.dependencies import At, Paging, Session, permit
 from app.routers.route import TrialRoute
 from app.schemas.cohorts import CohortListing
 from app.services import cohorts
-from app.services.access import Actor, Area, Right
+from app.services.access import Actor
+from app.services.role_matrix import Area, Right
 
 router = APIRouter(prefix="/studies/{study}/cohorts", route_class=TrialRoute, tags=["cohorts"])
 

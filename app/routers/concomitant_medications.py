@@ -24,8 +24,9 @@ from app.routers.route import TrialRoute
 from app.schemas.concomitant_medications import MedicationChange, MedicationCreate, MedicationView
 from app.schemas.lists import Listing
 from app.services import care, concomitant_medications
-from app.services.access import Actor, Area, Right
+from app.services.access import Actor
 from app.services.care import CareChange, OnDay
+from app.services.role_matrix import Area, Right
 
 router = APIRouter(
     prefix="/studies/{study}/concomitant-medications",

@@ -11,8 +11,9 @@ from app.routers.route import TrialRoute
 from app.schemas.ctcae import GradeRequest, GradesView, TermView
 from app.schemas.lists import Listing
 from app.services import ctcae
-from app.services.access import Actor, Area, Right
+from app.services.access import Actor
 from app.services.paging import MAX_LIMIT
+from app.services.role_matrix import Area, Right
 
 router = APIRouter(prefix="/studies/{study}/ctcae", route_class=TrialRoute, tags=["ctcae"])
 Reader = Annotated[Actor, Depends(permit(Area.REFERENCE, Right.READ))]

@@ -16,8 +16,9 @@ from app.schemas.data_cuts import DataCutContent, DataCutCreate, DataCutView
 from app.schemas.lists import Listing
 from app.schemas.types import Instant
 from app.services import data_cuts
-from app.services.access import Actor, Area, Right
+from app.services.access import Actor
 from app.services.data_cut_content import CutContent
+from app.services.role_matrix import Area, Right
 
 router = APIRouter(prefix="/studies/{study}", route_class=TrialRoute, tags=["data cuts"])
 Reader = Annotated[Actor, Depends(permit(Area.DATA_CUT, Right.READ))]

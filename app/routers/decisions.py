@@ -22,7 +22,8 @@ from app.schemas.decisions import (
     WithdrawalCreate,
 )
 from app.services import decisions
-from app.services.access import Actor, Area, Right
+from app.services.access import Actor
+from app.services.role_matrix import Area, Right
 from app.services.signed_records import SignatureWish, sign_made
 
 router = APIRouter(prefix="/studies/{study}", route_class=TrialRoute, tags=["escalation"])

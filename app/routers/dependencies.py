@@ -21,11 +21,12 @@ from app.routers.named_sites import made_in, named_in
 from app.routers.route import Replay
 from app.routers.strict_json import media_type
 from app.schemas.types import Instant
-from app.services.access import Actor, Area, Right, Wish, authorize
+from app.services.access import Actor, Wish, authorize
 from app.services.acting import check_seen, in_fitting_role
 from app.services.audit import begin_operation
 from app.services.idempotency import Answer, RequestKey, claim
 from app.services.paging import MAX_LIMIT, PageRequest
+from app.services.role_matrix import Area, Right
 
 _WRITING = ("POST", "PUT", "PATCH", "DELETE")
 # A change (PATCH) cannot happen twice as it is: it names the version that it starts from.

@@ -9,8 +9,9 @@ from fastapi import Depends, Request
 
 from app.core.keyring import Keyring
 from app.routers.dependencies import Session, permit
-from app.services.access import Actor, Area, Right
+from app.services.access import Actor
 from app.services.audit import begin_operation
+from app.services.role_matrix import Area, Right
 
 
 async def current_keyring(request: Request) -> Keyring:

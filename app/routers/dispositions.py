@@ -15,8 +15,9 @@ from app.routers.route import TrialRoute
 from app.schemas.lists import Listing
 from app.schemas.subjects import DispositionChange, DispositionCreate, DispositionView
 from app.services import dispositions
-from app.services.access import Actor, Area, Right
+from app.services.access import Actor
 from app.services.dispositions import DispositionKey
+from app.services.role_matrix import Area, Right
 
 router = APIRouter(
     prefix="/studies/{study}/subjects/{subject_id}/disposition",

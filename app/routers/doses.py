@@ -12,7 +12,8 @@ from app.routers.route import TrialRoute
 from app.schemas.doses import DoseView, WeightParameter
 from app.schemas.types import Code
 from app.services import doses
-from app.services.access import Actor, Area, Right
+from app.services.access import Actor
+from app.services.role_matrix import Area, Right
 
 router = APIRouter(prefix="/studies/{study}", route_class=TrialRoute, tags=["dosing"])
 

@@ -12,7 +12,8 @@ from app.routers.dependencies import Now, Session, permit
 from app.routers.route import TrialRoute
 from app.schemas.enrolments import EnrolmentCreate, EnrolmentView
 from app.services import enrolments
-from app.services.access import Actor, Area, Right
+from app.services.access import Actor
+from app.services.role_matrix import Area, Right
 
 router = APIRouter(
     prefix="/studies/{study}/subjects/{subject_id}/enrolment",

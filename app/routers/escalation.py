@@ -15,7 +15,8 @@ from app.schemas.escalation import (
     OperatingCharacteristicsView,
 )
 from app.services import escalation, operating_characteristics
-from app.services.access import Actor, Area, Right
+from app.services.access import Actor
+from app.services.role_matrix import Area, Right
 
 router = APIRouter(
     prefix="/studies/{study}/escalation", route_class=TrialRoute, tags=["escalation"]

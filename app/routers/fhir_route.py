@@ -15,7 +15,8 @@ from app.routers.dependencies import Caller, Now, Session
 from app.routers.fhir_answers import FACADE, MEDIA_TYPE, FhirJSON, Refused
 from app.routers.lis_dependencies import SenderRoute
 from app.routers.strict_json import StrictRequest, UnsupportedBody, check_text, media_type
-from app.services.access import Actor, Area, Right, Wish, authorize
+from app.services.access import Actor, Wish, authorize
+from app.services.role_matrix import Area, Right
 from app.services.studies import only_study_of
 
 READ_TYPES = frozenset({MEDIA_TYPE, "application/json", "text/json"})

@@ -18,9 +18,10 @@ from app.schemas.grants import (
 )
 from app.schemas.lists import Listing
 from app.services import grant_standing, grants
-from app.services.access import Actor, Area, Right
+from app.services.access import Actor
 from app.services.grant_standing import GrantWithStanding
 from app.services.grants import NewGrant, NewPerson
+from app.services.role_matrix import Area, Right
 
 router = APIRouter(prefix="/studies/{study}/grants", route_class=TrialRoute, tags=["grants"])
 people = APIRouter(prefix="/studies/{study}/people", route_class=TrialRoute, tags=["grants"])

@@ -21,8 +21,9 @@ from app.schemas.identifiers import (
 )
 from app.schemas.lists import Listing
 from app.services import identifiers
-from app.services.access import Actor, Area, Right
+from app.services.access import Actor
 from app.services.inbound_matching import Identifier
+from app.services.role_matrix import Area, Right
 
 router = APIRouter(
     prefix="/studies/{study}/subjects/{subject_id}/identifiers",

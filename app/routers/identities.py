@@ -22,8 +22,9 @@ from app.schemas.identities import (
     InitialsView,
 )
 from app.services import break_glass, identities
-from app.services.access import Actor, Area, Right
+from app.services.access import Actor
 from app.services.identities import LabelInitials, OpenedIdentity, PersonalData
+from app.services.role_matrix import Area, Right
 
 router = APIRouter(
     prefix="/studies/{study}/subjects/{subject_id}", route_class=TrialRoute, tags=["identity"]

@@ -17,10 +17,11 @@ from app.routers.route import TrialRoute
 from app.schemas.inbox import InboxItemView, OpenedItemView, ResolutionBody, ResolutionView
 from app.schemas.lists import Listing
 from app.services import inbox, inbox_resolution
-from app.services.access import Actor, Area, Right
+from app.services.access import Actor
 from app.services.audit import begin_operation
 from app.services.inbox import InboxFilter, Reading
 from app.services.inbox_resolution import Resolution, Target
+from app.services.role_matrix import Area, Right
 from app.services.vault import note_message
 
 router = APIRouter(prefix="/lis/inbox", route_class=TrialRoute, tags=["inbox"])

@@ -21,9 +21,10 @@ from app.schemas.infusions import (
 )
 from app.schemas.lists import Listing
 from app.services import infusion_records, infusions, prescriptions
-from app.services.access import Actor, Area, Right
+from app.services.access import Actor
 from app.services.infusion_records import ORDERED
 from app.services.infusions import InfusionKey, InfusionWithConduct
+from app.services.role_matrix import Area, Right
 from app.services.signatures import Signed
 from app.services.signed_records import SignatureWish, sign_made
 

@@ -25,10 +25,11 @@ from app.schemas.labs import (
 from app.schemas.lists import Listing
 from app.schemas.types import Code
 from app.services import lab_corrections, lab_sending, labs
-from app.services.access import Actor, Area, Right
+from app.services.access import Actor
 from app.services.lab_sending import SentBody
 from app.services.labs import LabFilter, LabWithGrades
 from app.services.paging import Page
+from app.services.role_matrix import Area, Right
 
 router = APIRouter(prefix="/studies/{study}/labs", route_class=TrialRoute, tags=["labs"])
 recording = APIRouter(prefix="/studies/{study}/labs", route_class=RecordingRoute, tags=["labs"])

@@ -26,9 +26,10 @@ from app.routers.problems import MEDIA_TYPE
 from app.routers.strict_json import UnsupportedBody, media_type
 from app.schemas.lab_uploads import LabUploadReport
 from app.schemas.types import Code
-from app.services.access import Area, Right, Wish, authorize
+from app.services.access import Wish, authorize
 from app.services.lab_upload_rows import Uploader
 from app.services.lab_uploads import LabUpload, foresee_upload, upload_results
+from app.services.role_matrix import Area, Right
 from app.services.senders import sender_of_code
 from app.services.studies import only_study_of
 

@@ -26,8 +26,9 @@ from app.routers.named_sites import named_in
 from app.routers.route import TrialRoute
 from app.routers.strict_json import StrictRequest, UnsupportedBody
 from app.schemas.types import Code
-from app.services.access import Actor, Area, Right, Wish, authorize
+from app.services.access import Actor, Wish, authorize
 from app.services.acting import in_fitting_role
+from app.services.role_matrix import Area, Right
 from app.services.sender_keys import MARK, invalid_credentials
 from app.services.senders import (
     CallingSender,

@@ -25,7 +25,8 @@ from app.routers.lis_dependencies import (
 )
 from app.routers.strict_json import MalformedBody, UnsupportedBody, media_type
 from app.schemas.hl7v2 import MessageForecast
-from app.services.access import Area, Right, Wish, authorize
+from app.services.access import Wish, authorize
+from app.services.role_matrix import Area, Right
 from app.services.senders import CallingSender, sender_of_code
 from app.services.studies import only_study_of
 

@@ -11,7 +11,8 @@ from app.routers.dependencies import At, Session, permit
 from app.routers.route import TrialRoute
 from app.schemas.metrics import EfficacyMetricsView, EnrolmentMetricsView, SafetyMetricsView
 from app.services import metrics_efficacy, metrics_enrolment, metrics_safety
-from app.services.access import Actor, Area, Right
+from app.services.access import Actor
+from app.services.role_matrix import Area, Right
 
 router = APIRouter(prefix="/studies/{study}/metrics", route_class=TrialRoute, tags=["metrics"])
 Reader = Annotated[Actor, Depends(permit(Area.METRICS, Right.READ))]

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from app.models import ProductLot
-from app.routers.answers import tag
-from app.routers.dependencies import AsOf, ExpectedVersion, Now, Paging, Session, permit
+from app.routers.answers import ExactJSON, tag
+from app.routers.dependencies import AsOf, At, ExpectedVersion, Now, Paging, Session, permit
 from app.routers.route import TrialRoute
 from app.schemas.lists import Listing
 from app.schemas.product_lots import LotChange, LotCreate, LotView
-from app.services import product_lots
-from app.services.access import Actor, Area, Right
+from app.schemas.product_tracing import LookBackView
+from app.services import look_back, product_lots
+from app.services.access import Actor
+from app.services.role_matrix import Area, Right
 
 router = APIRouter(prefix="/studies/{study}/product-lots", route_class=TrialRoute, tags=["product"])
 Reader = Annotated[Actor, Depends(permit(Area.PRODUCT, Right.READ))]
@@ -64,3 +66,22 @@ async def change_product_lot(
     lot = await product_lots.change_lot(session, actor, lot_id, version, values, now)
     tag(response, lot)
     return lot
+
+
+@router.get(
+    "/{lot_id}/look-back",
+    summary="Follow a lot to its subjects",
+    response_model=LookBackView,
+)
+async def read_look_back(
+    session: Session,
+    actor: Annotated[Actor, Depends(permit(Area.ADVERSE_EVENT, Right.READ))],
+    lot_id: UUID,
+    at: At,
+) -> Any:
+    """Tell which subjects got or wait for product of a lot, and what happened to them since.
+
+    Each subject's infusions with the bags and their steps, the events from the day of the first
+    infusion from the lot on with their standing as dose-limiting toxicity, and the response.
+    """
+    return ExactJSON(await look_back.read_look_back(session, actor, lot_id, at.at, at.past))

@@ -12,8 +12,9 @@ from app.routers.route import TrialRoute
 from app.schemas.reconciliation import ReconciliationView
 from app.schemas.types import StudyDate
 from app.services import reconciliation
-from app.services.access import Actor, Area, Right
+from app.services.access import Actor
 from app.services.reconciliation import Reconciliation
+from app.services.role_matrix import Area, Right
 
 router = APIRouter(prefix="/lis/reconciliation", route_class=TrialRoute, tags=["inbox"])
 Reader = Annotated[Actor, Depends(permit_lis(Area.INBOX, Right.READ))]

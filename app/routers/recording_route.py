@@ -79,6 +79,7 @@ def _single(stored: Stored) -> Answer:
         is_current=True,
         day=local_day(row["collected_at"], ZoneInfo(stored.actor.time_zone)),
         original=OriginalView.model_construct(**original),
+        applied_limits=None,
         grades=None,
         baseline=None,
         outcome=RecordingOutcome.CREATED,

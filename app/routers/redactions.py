@@ -13,7 +13,8 @@ from app.routers.signing import SIGNING_ANSWERS, Signer
 from app.schemas.lists import Listing
 from app.schemas.redactions import RedactionCreate, RedactionExecution, RedactionView
 from app.services import redactions
-from app.services.access import Actor, Area, Right
+from app.services.access import Actor
+from app.services.role_matrix import Area, Right
 
 router = APIRouter(prefix="/studies/{study}/redactions", route_class=TrialRoute, tags=["audit"])
 Reader = Annotated[Actor, Depends(permit(Area.REDACTION, Right.READ))]

@@ -12,7 +12,8 @@ from app.routers.dependencies import At, Session, permit
 from app.routers.route import TrialRoute
 from app.schemas.schedules import ScheduleView
 from app.services import schedules
-from app.services.access import Actor, Area, Right
+from app.services.access import Actor
+from app.services.role_matrix import Area, Right
 
 router = APIRouter(
     prefix="/studies/{study}/subjects/{subject_id}/schedule",

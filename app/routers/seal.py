@@ -12,8 +12,9 @@ from app.routers.dependencies import Caller, Session, permit
 from app.routers.route import TrialRoute
 from app.schemas.seal import CheckpointListing, PendingReceiptView, ReceiptView
 from app.services import receipts
-from app.services.access import Actor, Area, Right
+from app.services.access import Actor
 from app.services.paging import MAX_LIMIT
+from app.services.role_matrix import Area, Right
 
 router = APIRouter(prefix="/studies/{study}/audit", route_class=TrialRoute, tags=["audit"])
 log = APIRouter(prefix="/audit", route_class=TrialRoute, tags=["audit"])

@@ -25,7 +25,8 @@ from app.schemas.senders import (
     SenderView,
 )
 from app.services import sender_keys, sender_profiles, sender_registry
-from app.services.access import Actor, Area, Right
+from app.services.access import Actor
+from app.services.role_matrix import Area, Right
 from app.services.sender_registry import NewSender, SenderWithBindings
 
 router = APIRouter(prefix="/lis/senders", route_class=TrialRoute, tags=["senders"])

@@ -23,8 +23,10 @@ from app.schemas.signatures import (
 )
 from app.schemas.types import Code
 from app.services import security_events, signed_records
-from app.services.access import Actor, Area, Right
+from app.services.access import Actor
+from app.services.role_matrix import Area, Right
 from app.services.security_events import NamedEvent
+from app.services.signable import DOCUMENTS
 from app.services.signed_records import SignatureFilter, SignatureWish
 
 router = APIRouter(prefix="/studies/{study}", route_class=TrialRoute, tags=["signatures"])
@@ -33,7 +35,12 @@ SigningActor = Annotated[Actor, Depends(permit(Area.SIGNATURE, Right.SIGN))]
 LogReader = Annotated[Actor, Depends(permit(Area.SECURITY, Right.READ))]
 Unlocker = Annotated[Actor, Depends(permit(Area.SECURITY, Right.UPDATE))]
 RecordType = Annotated[
-    str, Path(max_length=40, description="Type of the record.", examples=["eligibility"])
+    str,
+    Path(
+        max_length=40,
+        description=f"Type of the record: {', '.join(DOCUMENTS)}.",
+        examples=["eligibility"],
+    ),
 ]
 
 
@@ -64,7 +71,10 @@ async def list_signatures(
 async def create_signature(
     session: Session, actor: SigningActor, signer: Signer, body: SignatureCreate
 ) -> Signature:
-    """Sign what the digest names; refused if the record moved, and without a fresh login."""
+    """Sign what the digest names; refused if the record moved, and without a fresh login.
+
+    What can be signed, and its digest: `/signatures/documents/{record_type}/{record_id}`.
+    """
     return await signed_records.sign_shown(
         session, actor, signer, SignatureWish(**body.model_dump())
     )

@@ -12,7 +12,8 @@ from app.routers.route import TrialRoute
 from app.schemas.grants import SiteCreate, SiteView
 from app.schemas.lists import Listing
 from app.services import sites
-from app.services.access import Actor, Area, Right
+from app.services.access import Actor
+from app.services.role_matrix import Area, Right
 
 router = APIRouter(prefix="/studies/{study}/sites", route_class=TrialRoute, tags=["grants"])
 

@@ -25,8 +25,9 @@ from app.schemas.protocols import (
 )
 from app.schemas.studies import StudySummary, StudyView
 from app.services import protocols, studies, study_summary
-from app.services.access import Actor, Area, Right
+from app.services.access import Actor
 from app.services.paging import Page
+from app.services.role_matrix import Area, Right
 from app.services.signatures import Signed
 from app.services.signed_records import SignatureWish, sign_made
 

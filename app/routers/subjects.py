@@ -14,7 +14,8 @@ from app.routers.route import TrialRoute
 from app.schemas.lists import Listing
 from app.schemas.subjects import SubjectChange, SubjectCreate, SubjectView
 from app.services import subjects
-from app.services.access import Actor, Area, Right
+from app.services.access import Actor
+from app.services.role_matrix import Area, Right
 from app.services.subjects import SubjectWithStatus
 
 router = APIRouter(prefix="/studies/{study}/subjects", route_class=TrialRoute, tags=["subjects"])

@@ -12,7 +12,8 @@ from app.routers.route import TrialRoute
 from app.schemas.lists import Listing
 from app.schemas.timelines import TimelineItem, TimelineKind
 from app.services import timelines
-from app.services.access import Actor, Area, Right
+from app.services.access import Actor
+from app.services.role_matrix import Area, Right
 
 router = APIRouter(
     prefix="/studies/{study}/subjects/{subject_id}/timeline",

@@ -24,8 +24,9 @@ from app.routers.route import TrialRoute
 from app.schemas.lists import Listing
 from app.schemas.transfusions import TransfusionChange, TransfusionCreate, TransfusionView
 from app.services import care
-from app.services.access import Actor, Area, Right
+from app.services.access import Actor
 from app.services.care import CareChange, OnDay
+from app.services.role_matrix import Area, Right
 
 router = APIRouter(
     prefix="/studies/{study}/transfusions", route_class=TrialRoute, tags=["transfusions"]

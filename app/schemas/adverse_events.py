@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 
 from app.domain.dlt_standing import DltStanding
 from app.domain.event_candidates import EventCandidate
+from app.domain.expectedness import Expectedness
 from app.domain.safety_reporting import DueReport
 from app.domain.vocabulary import (
     ActionTaken,
@@ -39,7 +40,7 @@ TermName = Annotated[
         examples=["Infusion related reaction"],
     ),
 ]
-Grade = Annotated[int, Field(ge=1, le=5, description="The worst grade so far.")]
+Grade = Annotated[int, Field(ge=1, le=5, description="The grade; the worst one is kept as well.")]
 BaselineGrade = Annotated[
     int, Field(ge=0, le=4, description="Grade before the first infusion; 0 if it was not there.")
 ]
@@ -52,11 +53,17 @@ Awareness = Annotated[
     Instant,
     Field(
         description="When the site learned of the event as serious as it is: reporting clocks"
-        " start here, so change it when an event becomes serious."
+        " start here. State it anew with what made the event more serious, or the clocks of that"
+        " start when it is recorded."
     ),
 ]
 Expected = Annotated[
-    bool, Field(description="Whether the reference safety information lists it; null if undecided.")
+    bool,
+    Field(
+        description="Whether the reference safety information lists it; null if undecided. True"
+        " holds for the term and the worst grade that it was said of: another term or a worse"
+        " grade takes it back unless it is said again."
+    ),
 ]
 
 
@@ -144,6 +151,18 @@ class AdverseEventChange(Change):
         default=None, description="True takes a mistaken event out of all conclusions."
     )
 
+    corrects_grade: bool = Field(
+        default=False,
+        description="True says that the grade on record was never right. Without it a lower grade"
+        " says that the event got better, and the worst grade still counts.",
+    )
+    corrects_assessment: bool = Field(
+        default=False,
+        description="True says that the event never was what it was taken for, or that the site"
+        " learned of it later. Without it every reporting clock that began runs on; a clock that"
+        " is late by now stays late.",
+    )
+
     _kept = field_validator(*_NEVER_EMPTY, mode="before")(never_empty)
 
 
@@ -152,6 +171,28 @@ class RecordedGrade(View):
 
     grade: int
     since: datetime
+
+
+class GradeOnRecordView(View):
+    """A grade, from when until when it was on record, and who recorded it why."""
+
+    grade: int
+    version: int
+    since: datetime
+    until: datetime | None
+    mistaken: bool = Field(description="Corrected later: the event never had this grade.")
+    recorded_by: str
+    role: str
+    reason: str | None
+
+
+class GradeCourseView(View):
+    """Every grade that an event had on record, the first first, and the worst of them."""
+
+    adverse_event_id: UUID
+    grade: int
+    worst_grade: int
+    items: list[GradeOnRecordView]
 
 
 class AdverseEventView(View):
@@ -165,6 +206,7 @@ class AdverseEventView(View):
     ctcae_version: str
     grade: int
     grade_history: list[RecordedGrade]
+    worst_grade: int = Field(description="What conclusions and summaries are drawn from.")
     baseline_grade: int | None
     onset_at: datetime
     ended_at: datetime | None
@@ -172,6 +214,7 @@ class AdverseEventView(View):
     seriousness: list[SeriousnessCriterion]
     serious: bool
     expected: bool | None
+    expectedness: Expectedness
     causality: Causality | None
     causality_premedication: Causality | None
     causality_car_t: Causality | None

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import (
+    Field,
     PlainSerializer,
     ValidationError,
     ValidatorFunctionWrapHandler,
@@ -19,7 +20,7 @@ from app.domain.errors import DomainError, ErrorKind, Reason
 from app.domain.vocabulary import AssessmentKind
 from app.schemas import assessment_content as kinds
 from app.schemas.signatures import Stamped
-from app.schemas.types import LAX, Body, Change, Id, Instant, View, example, json_number
+from app.schemas.types import LAX, Body, Change, Id, Instant, Number, View, example, json_number
 
 KindWord = Annotated[AssessmentKind, LAX]
 
@@ -111,6 +112,13 @@ class AssessmentChange(Change):
     retracted: bool | None = None
 
 
+class AssessmentDoubtView(View):
+    """What an assessment leaves open, or contradicts; it is kept all the same."""
+
+    code: str = Field(examples=["flow_mrd_missing"])
+    message: str
+
+
 class AssessmentView(View):
     """An assessment; a retracted one counts for nothing."""
 
@@ -120,6 +128,10 @@ class AssessmentView(View):
     performed_at: datetime
     day: date
     content: ContentView
+    computed_qtcf_ms: Number | None = Field(
+        description="Fridericia's formula on qt_ms and rr_ms; null where they were not measured."
+    )
+    doubts: list[AssessmentDoubtView]
     retracted: bool
     version: int
     recorded_at: datetime

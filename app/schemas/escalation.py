@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated
+from uuid import UUID
 
 from pydantic import Field, WithJsonSchema
 
@@ -28,11 +29,26 @@ Rate = Annotated[
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SupersededView:
+    """A decision in force that the counts it rests on do not admit any more, as after a late DLT.
+
+    `subject_ids` are those who count otherwise since. Nothing takes it back but the next decision.
+    """
+
+    decision_id: UUID
+    round: int
+    action: DecisionAction
+    dose_level: str | None
+    subject_ids: tuple[UUID, ...]
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EscalationView:
     """The ladder level by level, the recommendation with its reasons, and the evidence's digest.
 
-    The digest moves with every fact, decision or passed window that the recommendation rests on,
-    and with nothing else.
+    `superseded` are the decisions in force that a late result overtook. The digest moves with
+    every fact, decision or passed window that the recommendation rests on, and with nothing else.
     """
 
     recommendation: LadderAction
@@ -53,6 +69,7 @@ class EscalationView:
     ladder: tuple[LevelStanding, ...]
     expansions: tuple[LevelTally, ...]
     state: LadderState
+    superseded: tuple[SupersededView, ...]
     open_proposal: DecisionView | None
     variant: Variant
     rule: str

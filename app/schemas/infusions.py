@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import Field, WithJsonSchema, field_validator
 
 from app.domain.deviations import Deviation
+from app.domain.infusion_reactions import InfusionReaction
 from app.domain.vocabulary import BagStatus, MedicationClass
 from app.schemas.product_lots import Percentage
 from app.schemas.signatures import Stamped
@@ -90,7 +91,9 @@ class InfusionChange(Change):
     bag_ids: list[Id] | None = Field(
         default=None,
         max_length=20,
-        description="All bags of the infusion; they are infused once it has started.",
+        description="All bags of the infusion; they are infused once it has started. A bag that "
+        "is left out is available again; it is discarded if the infusion has `thawed_at`, or if it "
+        "was recorded as infused by mistake.",
     )
     thawed_at: Instant | None = None
     started_at: Instant | None = Field(
@@ -103,8 +106,9 @@ class InfusionChange(Change):
     viability_percent: Percentage | None = None
     cancelled: bool | None = Field(
         default=None,
-        description="An infusion that will not be given; its bags become available. Once started "
-        "it can be cancelled only with a volume of 0; then another one makes up for it.",
+        description="An infusion that will not be given; its bags become available, or discarded "
+        "if they were thawed. Once started it can be cancelled only with a volume of 0; then "
+        "another one makes up for it.",
     )
     note: LongText | None = None
 
@@ -165,6 +169,10 @@ class InfusionView(View):
     cancelled: bool
     note: str | None
     deviations: tuple[Deviation, ...]
+    reactions: tuple[InfusionReaction, ...] | None = Field(
+        description="Events of the class of infusion reactions that began within a day of the"
+        " start; null to a role that reads no adverse events."
+    )
     protocol_version: int
     protocol_digest: str
     as_of: datetime

@@ -181,6 +181,24 @@ class BaselineView(View):
     day: date
 
 
+class UsedRangeView(View):
+    """The version of a laboratory's reference range that filled limits of a result."""
+
+    id: UUID = Field(validation_alias="range_id")
+    number: int
+    filled: list[str] = Field(
+        validation_alias="names", examples=[["lln", "uln"]], description="`lln`, `uln` or both."
+    )
+
+
+class AppliedLimitsView(View):
+    """The limits that the grades were judged by: those sent, and from the register what lacked."""
+
+    lln: Number | None
+    uln: Number | None
+    reference_range: UsedRangeView | None = Field(description="Null where none was filled.")
+
+
 class LabView(View):
     """One version of a result; numbers are in the canonical unit, `original` is as sent.
 
@@ -204,8 +222,11 @@ class LabView(View):
     value: Number | None
     comparator: Comparator | None
     unit: str | None
-    lln: Number | None
-    uln: Number | None
+    lln: Number | None = Field(description="As it came with the result.")
+    uln: Number | None = Field(description="As it came with the result.")
+    applied_limits: AppliedLimitsView | None = Field(
+        description="The limits that count; null for a sender that may not read results."
+    )
     finding: Finding | None
     original: OriginalView
     reason: str | None = Field(description="Why this version replaced the one before.")

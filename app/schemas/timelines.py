@@ -20,6 +20,7 @@ class TimelineKind(StrEnum):
     ATTESTATION = "attestation"
     ENROLMENT = "enrolment"
     INFUSION_PRESCRIBED = "infusion_prescribed"
+    BAG_CHECKED = "bag_checked"
     PREMEDICATION = "premedication"
     INFUSION_STARTED = "infusion_started"
     INFUSION_STOPPED = "infusion_stopped"
@@ -32,6 +33,9 @@ class TimelineKind(StrEnum):
     ADVERSE_EVENT_BEGAN = "adverse_event_began"
     ADVERSE_EVENT_ENDED = "adverse_event_ended"
     DLT_ADJUDICATION = "dlt_adjudication"
+    FOLLOW_UP_RECEIVED = "follow_up_received"
+    SAFETY_REPORT_SENT = "safety_report_sent"
+    DEVIATION = "deviation"
     DISPOSITION = "disposition"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,20 +13,24 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.ids import new_id
-from app.domain.ctcae.terms import DICTIONARY_VERSION, Term, find_term
+from app.domain.ctcae.terms import DICTIONARY_VERSION, Term, find_term, needs_specification
 from app.domain.errors import DomainError, conflict, invalid
+from app.domain.expectedness import word_lapses
+from app.domain.grade_history import GradeStep, corrected_by, worst_grade
+from app.domain.report_course import check_reassessed
 from app.domain.safety_reporting import EventClaims, check_event
-from app.models import AdverseEvent, DltAdjudication, Subject
+from app.models import AdverseEvent, ClassCorrection, DltAdjudication, GradeCorrection, Subject
 from app.schemas.adverse_events import AdverseEventCreate
 from app.services.access import Actor
 from app.services.adverse_event_conclusions import AdverseEventWithConclusions, conclude
+from app.services.event_trail import grades_of
 from app.services.evidence_mapping import local_day
 from app.services.history import as_of, fetch, lock
 from app.services.locks import share_study
 from app.services.observations import check_observed
 from app.services.paging import Page, PageRequest, page
 
-_SPECIFIED = "Other, specify"
+_ASSESSMENT = ("term", "grade", "seriousness", "causality", "expected", "aware_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +87,22 @@ async def change_adverse_event(
     actor: Actor,
     event_id: UUID,
     version: int,
-    values: Mapping[str, Any],
+    values: dict[str, Any],
     now: datetime,
 ) -> AdverseEventWithConclusions:
     """Change the given fields; an adjudication of the earlier version becomes stale.
 
-    Raises conflict for a change to a retracted event, and for retracting one that is signed as
-    dose-limiting.
+    A lower grade says that the event got better, unless `corrects_grade` says that the one on
+    record was never right; a milder assessment stops no clock, unless `corrects_assessment` says
+    the same of it. Raises conflict for a change to a retracted event, and for retracting
+    one that is signed as dose-limiting.
     """
     await share_study(session, actor.study_id)
     row = await lock(session, AdverseEvent, actor.study_id, event_id, version)
+    steps = (await grades_of(session, actor.study_id, [row.id], None))[row.id]
+    before = _assessment(row)
+    corrects_grade = values.pop("corrects_grade", False)
+    corrects_assessment = values.pop("corrects_assessment", False)
     if values.get("retracted", row.retracted):
         await _check_retraction(session, row, values)
         row.retracted = True
@@ -100,10 +110,47 @@ async def change_adverse_event(
         known = {name: getattr(row, name) for name in AdverseEventCreate.model_fields}
         stated = {**known, **values}
         await _check_moments(session, actor, stated, now)
-        for name, value in _checked(stated).items():
+        columns = _checked(stated)
+        was, is_now = (row.term, worst_grade(steps)), (columns["term"], columns["grade"])
+        if "expected" not in values and word_lapses(row.expected, was, is_now):
+            columns["expected"] = None
+        for name, value in columns.items():
             setattr(row, name, value)
     await session.flush()
+    await _keep_grade_corrections(session, row, steps, corrects_grade)
+    if corrects_assessment:
+        check_reassessed(before, _assessment(row))
+        await _keep(session, row, ClassCorrection, row.version)
     return await _one(session, actor, row, now)
+
+
+def _assessment(row: AdverseEvent) -> tuple[Any, ...]:
+    """Return what decides as what and since when an event is reported."""
+    return tuple(getattr(row, name) for name in _ASSESSMENT)
+
+
+async def _keep_grade_corrections(
+    session: AsyncSession, row: AdverseEvent, steps: Sequence[GradeStep], stated: bool
+) -> None:
+    """Keep which grades of an event were never right, as its new version tells."""
+    if row.retracted and not stated:
+        return
+    grades = _known_term(row.term, "/body/term").grades
+    for version in sorted(corrected_by(steps, row.grade, row.version, grades, stated)):
+        await _keep(session, row, GradeCorrection, version)
+
+
+async def _keep(
+    session: AsyncSession,
+    row: AdverseEvent,
+    model: type[GradeCorrection | ClassCorrection],
+    version: int,
+) -> None:
+    """Keep that something was never right before this version of an event."""
+    session.add(
+        model(study_id=row.study_id, id=new_id(), adverse_event_id=row.id, event_version=version)
+    )
+    await session.flush()
 
 
 async def _one(
@@ -188,9 +235,9 @@ def _checked(stated: Mapping[str, Any]) -> dict[str, Any]:
 def _check_specification(term: Term, specification: str | None) -> None:
     """Ask for words where the term has none of its own, and only there."""
     pointer = "/body/other_specification"
-    if term.name.endswith(_SPECIFIED) and specification is None:
+    if needs_specification(term.name) and specification is None:
         raise invalid("specification_missing", "Say what the event is for this term.", pointer)
-    if not term.name.endswith(_SPECIFIED) and specification is not None:
+    if not needs_specification(term.name) and specification is not None:
         raise invalid(
             "specification_not_needed",
             "This term says what the event is; put more in the narrative.",

@@ -30,8 +30,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.errors import invalid
 from app.models import Base, Change, Fact, Operation, Record, Study
 from app.schemas.audit import ChangeView
-from app.services.access import Actor, Area
+from app.services.access import Actor
 from app.services.paging import Page, PageRequest, page, read_cursor, write_cursor
+from app.services.role_matrix import Area
 from app.services.trail_scope import hidden_kinds, is_own_only, shown_entries
 
 _MODELS = [mapper.class_ for mapper in Base.registry.mappers]

@@ -16,9 +16,10 @@ from app.domain.shipped_profiles import SHIPPED_PROFILES
 from app.domain.vocabulary import Role
 from app.models import Principal, Sender, Study
 from app.schemas.sender_profiles import profile_document
-from app.services.access import Area, Right, Wish, authorize
+from app.services.access import Wish, authorize
 from app.services.audit import begin_operation
 from app.services.fixture_subjects import fixture_subject
+from app.services.role_matrix import Area, Right
 from app.services.sender_registry import NewSender, register_sender
 from app.services.studies import SHIPPED_STUDY, SITE_CODE, Person, create_study, shipped_study
 

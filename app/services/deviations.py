@@ -1,10 +1,11 @@
-"""Deviations: derived from the records of each subject, never stored."""
+"""Deviations: derived from the records of each subject, beside what people reported and noted."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import fields
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -14,17 +15,24 @@ from app.domain.deviations import (
     Deviation,
     DeviationCode,
     DeviationFacts,
+    ReportState,
     UnmetCriterion,
     derive_deviations,
 )
 from app.domain.errors import not_found
 from app.domain.forbidden_dosing import forbidden_dosing
+from app.domain.infusion_departures import infusion_departures
+from app.domain.weighing import KnownWeights, Weighing, outdated_doses, weighings
 from app.schemas.deviations import DeviationView
 from app.services.access import Actor
+from app.services.chain_of_identity import check_deviations
+from app.services.deviation_records import Viewer, read_kept
 from app.services.eligibility import first_infusion_day, weigh
 from app.services.evidence import Scope, SubjectEvidence, load_subjects
 from app.services.forbidden_doses import forbidden_doses
+from app.services.infusion_trail import weights_at_starts
 from app.services.protocols import ActiveProtocol, active_protocol
+from app.services.report_clocks import report_states
 from app.services.schedules import performed, plan_course
 
 # What an infusion itself departs from; its visits and reports are the subject's.
@@ -32,7 +40,9 @@ _OF_INFUSIONS = frozenset(
     {
         DeviationCode.INFUSION_INTERVAL,
         DeviationCode.INFUSION_MISSED,
+        DeviationCode.INFUSION_BEYOND_LEVEL,
         DeviationCode.DOSE_OUT_OF_TOLERANCE,
+        DeviationCode.DOSE_NOT_RECALCULATED,
         DeviationCode.PREMEDICATION_MISSING,
         DeviationCode.PREMEDICATION_DOSE,
         DeviationCode.PREMEDICATION_LATE,
@@ -47,36 +57,60 @@ async def list_deviations(
     at: datetime,
     past: datetime | None,
 ) -> list[DeviationView]:
-    """Derive the deviations of all subjects or of one, by subject, day and key."""
+    """Show the deviations of all subjects and of the study, or of one subject, with their notes.
+
+    By subject, day and key; those of no subject come last.
+    """
     protocol = await active_protocol(session, actor.study_id, at, past)
     scope = Scope(actor.study_id, ZoneInfo(actor.time_zone), past, subject_id)
-    found = await load_subjects(session, scope)
+    found = [each for each in await load_subjects(session, scope) if actor.sees(each.site_id)]
     if subject_id is not None and not found:
         raise not_found("subject")
-    return [
-        DeviationView(
-            **{field.name: getattr(deviation, field.name) for field in fields(Deviation)},
-            subject_id=evidence.subject_id,
-            subject_number=evidence.subject.number,
-            **protocol.basis(at),
-        )
-        for evidence in found
-        if actor.sees(evidence.site_id)
-        for deviation in (
-            *_derive(evidence, protocol, at, await _unmet(session, actor, evidence)),
-            *forbidden_dosing(
-                await forbidden_doses(session, actor, evidence, past), protocol.rules.deviations
-            ),
-        )
-    ]
+    numbers = {evidence.subject_id: evidence.subject.number for evidence in found}
+    kept = await read_kept(session, actor, subject_id, past)
+    viewer = Viewer(kept, numbers, protocol.basis(at))
+    shown = [*viewer.reported()]
+    for evidence in found:
+        derived = await derive_of_subject(session, actor, evidence, Basis(protocol, at, past))
+        shown += viewer.derived(evidence.subject_id, derived)
+    return sorted(shown, key=_order)
 
 
-def infusion_deviations(
-    evidence: SubjectEvidence, protocol: ActiveProtocol, at: datetime
+def _order(view: DeviationView) -> tuple[bool, str, date, str]:
+    return view.subject_id is None, str(view.subject_id), view.day, view.key
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What deviations are derived by: the protocol in force at a moment, and what was known."""
+
+    protocol: ActiveProtocol
+    at: datetime
+    past: datetime | None
+
+
+async def derive_of_subject(
+    session: AsyncSession, actor: Actor, evidence: SubjectEvidence, basis: Basis
+) -> tuple[Deviation, ...]:
+    """Derive every deviation of one subject: those against the ladder and unchecked bags last."""
+    unmet = await _unmet(session, actor, evidence)
+    reports = await _reports(session, actor, evidence, basis)
+    forbidden = await forbidden_doses(session, actor, evidence, basis.past)
+    weights = await _weights_at_starts(session, actor, evidence, basis.past)
+    return (
+        *_derive(evidence, basis, weights, unmet, reports),
+        *forbidden_dosing(forbidden, basis.protocol.rules.deviations),
+        *await check_deviations(session, actor, evidence, basis.protocol, basis.past),
+    )
+
+
+async def infusion_deviations(
+    session: AsyncSession, actor: Actor, evidence: SubjectEvidence, basis: Basis
 ) -> defaultdict[str, tuple[Deviation, ...]]:
     """Derive the deviations of each infusion of a subject, by the infusion's id."""
+    weights = await _weights_at_starts(session, actor, evidence, basis.past)
     found: defaultdict[str, tuple[Deviation, ...]] = defaultdict(tuple)
-    for deviation in _derive(evidence, protocol, at):
+    for deviation in _derive(evidence, basis, weights):
         if deviation.code in _OF_INFUSIONS and deviation.evidence:
             found[deviation.evidence[0]] += (deviation,)
     return found
@@ -84,20 +118,42 @@ def infusion_deviations(
 
 def _derive(
     evidence: SubjectEvidence,
-    protocol: ActiveProtocol,
-    at: datetime,
+    basis: Basis,
+    weights: Mapping[str, Weighing],
     unmet: tuple[UnmetCriterion, ...] = (),
+    reports: tuple[ReportState, ...] = (),
 ) -> tuple[Deviation, ...]:
-    """Derive a subject's deviations; no report is late as long as reports sent are not recorded."""
-    rules = protocol.rules
+    """Derive a subject's deviations from its records; `weights` are those on record at starts."""
+    rules, place, infusions = basis.protocol.rules, evidence.place, evidence.infusions
     facts = DeviationFacts(
-        schedule=plan_course(evidence, rules, protocol.local_day(at)),
-        infusions=evidence.infusions,
+        schedule=plan_course(evidence, rules, basis.protocol.local_day(basis.at)),
         performed=performed(evidence, rules),
         unmet_criteria=unmet,
-        reports=(),
+        reports=reports,
     )
-    return derive_deviations(facts, rules.deviations, rules.dosing)
+    level = rules.dosing.level(place.dose_level) if place else None
+    known = KnownWeights(weighings(evidence.assessments), weights)
+    return (
+        *derive_deviations(facts, rules.deviations),
+        *infusion_departures(infusions, level, rules.deviations, rules.dosing),
+        *outdated_doses(infusions, known, rules.deviations, rules.dosing),
+    )
+
+
+async def _weights_at_starts(
+    session: AsyncSession, actor: Actor, evidence: SubjectEvidence, past: datetime | None
+) -> Mapping[str, Weighing]:
+    """Find the weight on the subject's own record at each start, by the infusion's id."""
+    infusions = evidence.infusions
+    return await weights_at_starts(session, actor.study_id, evidence.subject_id, infusions, past)
+
+
+async def _reports(
+    session: AsyncSession, actor: Actor, evidence: SubjectEvidence, basis: Basis
+) -> tuple[ReportState, ...]:
+    """Tell what became of the safety reports that are due on a subject's events."""
+    scope = Scope(actor.study_id, ZoneInfo(actor.time_zone), basis.past, evidence.subject_id)
+    return await report_states(session, scope, evidence.events, basis.protocol.rules, basis.at)
 
 
 async def _unmet(

@@ -28,10 +28,16 @@ async def read_eligibility(
     """Weigh all criteria on what was known, from the study day of `at`."""
     protocol = await active_protocol(session, actor.study_id, at, past)
     scope = Scope(actor.study_id, ZoneInfo(actor.time_zone), past, subject_id)
-    evidence = await load_subject(session, scope)
+    return draw_eligibility(await load_subject(session, scope), protocol, at)
+
+
+def draw_eligibility(
+    evidence: SubjectEvidence, protocol: ActiveProtocol, at: datetime
+) -> dict[str, Any]:
+    """Weigh all criteria on a subject's facts, from the study day of `at`."""
     found = weigh(evidence, protocol, at)
     return {
-        "subject_id": subject_id,
+        "subject_id": evidence.subject_id,
         "number": evidence.subject.number,
         "verdict": found.verdict,
         "reference_date": found.reference_date,
@@ -60,9 +66,7 @@ def weigh(evidence: SubjectEvidence, protocol: ActiveProtocol, at: datetime) -> 
 def first_infusion_day(evidence: SubjectEvidence) -> date | None:
     """Return the day of the first infusion, or None; a start that gave nothing is none."""
     started = (
-        each.day
-        for each in evidence.infusions
-        if each.day is not None and (each.volume_ml is None or each.given)
+        each.day for each in evidence.infusions if each.day is not None and each.may_have_entered
     )
     return min(started, default=None)
 

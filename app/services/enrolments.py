@@ -156,6 +156,7 @@ async def _take_place(
         "eligibility": eligibility,
         "protocol": {"number": ladder.protocol.number, "digest": ladder.protocol.digest},
         "ladder_digest": ladder.digest,
+        "study_day": ladder.recommendation.today,
     }
     row = Enrolment(
         study_id=actor.study_id,

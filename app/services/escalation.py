@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from typing import Any
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.errors import Reason
 from app.domain.escalation import Recommendation, admissible_actions
+from app.domain.escalation_rules import DecisionAction
+from app.domain.evaluability import EvaluabilityState
 from app.domain.level_standing import LevelStatus
+from app.domain.superseded import Basis, Stood, superseded
 from app.domain.vocabulary import CohortPhase
-from app.schemas.escalation import EscalationView
+from app.schemas.decisions import DecisionStatus
+from app.schemas.escalation import EscalationView, SupersededView
 from app.services.access import Actor
 from app.services.ladder import Ladder, read_ladder
 
@@ -20,7 +26,11 @@ async def read_escalation(
     session: AsyncSession, actor: Actor, at: datetime, past: datetime | None
 ) -> EscalationView:
     """Show the ladder with its recommendation, and what may be decided on it."""
-    ladder = await read_ladder(session, actor, at, past)
+    return show_ladder(await read_ladder(session, actor, at, past), at)
+
+
+def show_ladder(ladder: Ladder, at: datetime) -> EscalationView:
+    """Show a ladder that was drawn for a moment."""
     found = ladder.recommendation
     return EscalationView(
         recommendation=found.action,
@@ -41,6 +51,7 @@ async def read_escalation(
         ladder=found.levels,
         expansions=found.expansions,
         state=found.state,
+        superseded=tuple(_superseded(ladder)),
         open_proposal=ladder.open_proposal.view if ladder.open_proposal else None,
         variant=found.variant,
         rule=found.rule,
@@ -48,6 +59,35 @@ async def read_escalation(
         digest=ladder.digest,
         **ladder.protocol.basis(at),
     )
+
+
+def _superseded(ladder: Ladder) -> Iterator[SupersededView]:
+    """Name the decisions in force that a late result overtook."""
+    in_force = [each for each in ladder.decisions if each.status is DecisionStatus.IN_FORCE]
+    rows = {str(each.row.id): each.row for each in in_force}
+    bases = [Basis(each.fact, _stood(each.row.evidence)) for each in in_force]
+    present = {str(each.subject_id): each.counted for each in ladder.subjects}
+    rules = ladder.protocol.rules.escalation
+    for found in superseded(bases, present, rules, ladder.facts.today, ladder.state.levels):
+        row = rows[found.decision_id]
+        yield SupersededView(
+            decision_id=row.id,
+            round=row.round,
+            action=DecisionAction(row.action),
+            dose_level=row.dose_level,
+            subject_ids=tuple(map(UUID, found.subject_ids)),
+            reason=found.reason,
+        )
+
+
+def _stood(evidence: Mapping[str, Any]) -> dict[str, Stood]:
+    """Read how each subject counted in the evidence that a decision names."""
+    return {
+        each["subject_id"]: Stood(
+            EvaluabilityState(each["state"]), each["has_dlt"], each["open_items"]
+        )
+        for each in evidence.get("subjects", ())
+    }
 
 
 async def dosing_allowed(

@@ -6,7 +6,7 @@ Rules count study days, so every instant also gets its calendar day in the study
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, TypeVar
@@ -37,7 +37,10 @@ from app.models import (
     Transfusion,
 )
 from app.services import evidence_mapping as to_fact
+from app.services.event_trail import worst_grades
 from app.services.history import rows
+from app.services.infusion_trail import cancelled_since
+from app.services.range_register import Limits, RangeRecords, load_ranges
 from app.services.site_wall import across_sites
 
 
@@ -151,40 +154,66 @@ async def _load(
         for model in OWN_TABLES
     }
     own[AdverseEvent] = await _by_subject(session, AdverseEvent, scope)
-    return [_assemble(row, places.get(row.id), own, adjudications, scope.zone) for row in subjects]
+    events = [event for found in own[AdverseEvent].values() for event in found]
+    worst = await worst_grades(session, scope.study_id, events, scope.past)
+    ranges = RangeRecords()
+    if LabResult in tables:
+        ranges = await load_ranges(session, scope.study_id, scope.past)
+    limits = Limits(ranges.register(), {row.id: to_fact.subject(row) for row in subjects})
+    infusions = [infusion for found in own[Infusion].values() for infusion in found]
+    cancelled = await cancelled_since(session, scope.study_id, infusions, scope.past)
+    read = _Read(own, adjudications, worst, cancelled, limits, scope.zone)
+    return [_assemble(row, places.get(row.id), read) for row in subjects]
 
 
 _Own = dict[type[StudyRecord], defaultdict[UUID, list[Any]]]
 
 
-def _assemble(
-    row: Subject,
-    place: Place | None,
-    own: _Own,
-    adjudications: defaultdict[UUID, list[DltAdjudication]],
-    zone: ZoneInfo,
-) -> SubjectEvidence:
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What was read of all subjects: rows by table and subject, answers and grades by event.
+
+    `cancelled` tells since when an infusion is on record as that; `limits` are those of the
+    laboratories' registers.
+    """
+
+    own: _Own
+    adjudications: defaultdict[UUID, list[DltAdjudication]]
+    worst: Mapping[UUID, int]
+    cancelled: Mapping[UUID, datetime]
+    limits: Limits
+    zone: ZoneInfo
+
+
+def _assemble(row: Subject, place: Place | None, found: _Read) -> SubjectEvidence:
     """Put the facts of one subject together."""
+    own, zone = found.own, found.zone
 
     def read(model: type[StudyRecord], mapping: Callable[[Any, ZoneInfo], Any]) -> tuple[Any, ...]:
         return tuple(mapping(item, zone) for item in own[model][row.id])
 
-    events: tuple[facts.AdverseEvent, ...] = read(AdverseEvent, to_fact.adverse_event)
+    events = tuple(
+        to_fact.adverse_event(item, zone, found.worst[item.id])
+        for item in own[AdverseEvent][row.id]
+    )
     recorded = tuple(to_fact.disposition(item) for item in own[Disposition][row.id])
     return SubjectEvidence(
         subject_id=row.id,
         site_id=row.site_id,
-        subject=to_fact.subject(row),
+        subject=found.limits.subjects[row.id],
         place=place,
-        infusions=read(Infusion, to_fact.infusion),
-        labs=tuple(to_fact.lab(item, zone) for item in _current(own[LabResult][row.id])),
+        infusions=tuple(
+            to_fact.infusion(item, zone, found.cancelled.get(item.id))
+            for item in own[Infusion][row.id]
+        ),
+        labs=tuple(found.limits.complete(lab, zone) for lab in _current(own[LabResult][row.id])),
         transfusions=read(Transfusion, to_fact.transfusion),
         medications=read(ConcomitantMedication, to_fact.medication),
         events=events,
         adjudications=tuple(
             to_fact.adjudication(item)
             for event in own[AdverseEvent][row.id]
-            for item in adjudications[event.id]
+            for item in found.adjudications[event.id]
         ),
         assessments=read(Assessment, to_fact.assessment),
         attestations=read(Attestation, to_fact.attestation),

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from app.domain import facts
 from app.domain.quantities import Measurement
+from app.domain.safety_reporting import Moment
 from app.domain.vocabulary import MedicationClass, SeriousnessCriterion
 from app.models import (
     AdverseEvent,
@@ -25,6 +26,11 @@ from app.models import (
 def local_day(instant: datetime, zone: ZoneInfo) -> date:
     """Return the calendar day of an instant in the study's zone."""
     return instant.astimezone(zone).date()
+
+
+def moment_of(instant: datetime, zone: ZoneInfo) -> Moment:
+    """Return an instant with its local day."""
+    return Moment(instant, local_day(instant, zone))
 
 
 def subject(row: Subject) -> facts.Subject:
@@ -50,28 +56,31 @@ def subject(row: Subject) -> facts.Subject:
     )
 
 
-def infusion(row: Infusion, zone: ZoneInfo) -> facts.Infusion:
-    """Read an infusion."""
+def infusion(row: Infusion, zone: ZoneInfo, cancelled_at: datetime | None = None) -> facts.Infusion:
+    """Read an infusion; `cancelled_at` is since when it is on record as cancelled."""
     drug = row.premedication_drug
     return facts.Infusion(
         id=str(row.id),
         number=row.number,
         planned_day=row.planned_date,
         planned_cells=row.planned_cells,
+        weight_kg=row.weight_kg,
         started_at=row.started_at,
         day=local_day(row.started_at, zone) if row.started_at else None,
         volume_ml=row.volume_ml,
         cells=row.cells,
+        viability_percent=row.viability_percent,
         premedication_drug=MedicationClass(drug) if drug else None,
         premedication_given_at=row.premedication_at,
         premedication_dose_mg=row.premedication_dose_mg,
         cancelled=row.cancelled,
+        cancelled_day=local_day(cancelled_at, zone) if cancelled_at else None,
         version=row.version,
     )
 
 
 def lab(row: LabResult, zone: ZoneInfo) -> facts.LabResult:
-    """Read the current version of a laboratory result."""
+    """Read the current version of a laboratory result, with the limits that it came with alone."""
     measured = None if row.value is None else Measurement(row.value, row.comparator)
     return facts.LabResult(
         id=str(row.id),
@@ -86,6 +95,7 @@ def lab(row: LabResult, zone: ZoneInfo) -> facts.LabResult:
         status=row.status,
         accession=row.accession,
         known_at=row.recorded_at,
+        source=row.source,
     )
 
 
@@ -111,13 +121,13 @@ def medication(row: ConcomitantMedication, zone: ZoneInfo) -> facts.Medication:
     )
 
 
-def adverse_event(row: AdverseEvent, zone: ZoneInfo) -> facts.AdverseEvent:
-    """Read an adverse event."""
+def adverse_event(row: AdverseEvent, zone: ZoneInfo, worst: int) -> facts.AdverseEvent:
+    """Read an adverse event; `worst` is the worst grade that it had."""
     return facts.AdverseEvent(
         id=str(row.id),
         term=row.term,
         soc=row.soc,
-        grade=row.grade,
+        grade=worst,
         onset_at=row.onset_at,
         onset_day=local_day(row.onset_at, zone),
         end_at=row.ended_at,

@@ -8,8 +8,9 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.schemas.studies import StudySummary
-from app.services.access import Area, Right, Wish, authorize, grants_of
+from app.services.access import Wish, authorize, grants_of
 from app.services.protocols import ActiveProtocol, active_protocol
+from app.services.role_matrix import Area, Right
 from app.services.study_summary import read_summary
 
 

@@ -19,37 +19,37 @@ from app.services import evidence_mapping as to_fact
 from app.services.evidence import Scope
 from app.services.history import as_of
 from app.services.lab_versions import is_current
+from app.services.range_register import Limits
 
 BySubject = defaultdict[UUID, list[Any]]
 Conditions = Callable[[Any], tuple[Any, ...]]
-
-_FACTS: dict[type[StudyRecord], Callable[[Any, ZoneInfo], Any]] = {
-    Infusion: to_fact.infusion,
-    ConcomitantMedication: to_fact.medication,
-    LabResult: to_fact.lab,
-}
+Reading = Callable[[Any, ZoneInfo], Any]
+# Of which subjects, and of which analytes.
+Wanted = tuple[Collection[UUID], Collection[str]]
 
 
 async def load_backgrounds(
-    session: AsyncSession, scope: Scope, subject_ids: Collection[UUID], analytes: Collection[str]
+    session: AsyncSession, scope: Scope, limits: Limits, wanted: Wanted
 ) -> dict[UUID, Background]:
     """Load only what the grades of these analytes of these subjects rest on."""
+    subject_ids, analytes = wanted
 
-    async def load(model: type[StudyRecord], conditions: Conditions) -> BySubject:
+    async def load(model: type[StudyRecord], read: Reading, conditions: Conditions) -> BySubject:
         entity = as_of(model, scope.study_id, scope.past)
         mine = (entity.study_id == scope.study_id, entity.subject_id.in_(subject_ids))
         found: BySubject = defaultdict(list)
         for row in await session.scalars(select(entity).where(*mine, *conditions(entity))):
-            found[row.subject_id].append(_FACTS[model](row, scope.zone))
+            found[row.subject_id].append(read(row, scope.zone))
         return found
 
-    infusions = await load(Infusion, _started)
-    medications = await load(ConcomitantMedication, _anticoagulant)
+    infusions = await load(Infusion, to_fact.infusion, _started)
+    medications = await load(ConcomitantMedication, to_fact.medication, _anticoagulant)
     labs: BySubject = defaultdict(list)
     if infusions:
         last_start = max(each.started_at for of_one in infusions.values() for each in of_one)
         labs = await load(
             LabResult,
+            limits.complete,
             lambda lab: (
                 lab.analyte.in_(analytes),
                 lab.value.is_not(None),

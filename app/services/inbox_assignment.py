@@ -14,12 +14,12 @@ from app.domain.sent_texts import said
 from app.domain.sent_times import read_time
 from app.models import InboxItem, Subject
 from app.schemas.inbox import Assign
-from app.services.access import Area, Right
 from app.services.history import fetch
 from app.services.identifiers import record_identifier
 from app.services.inbound_matching import match_subjects, patient_identifiers
 from app.services.inbound_specimens import Drawn, stored_specimens
 from app.services.inbox_reprocessing import ASSIGNED
+from app.services.role_matrix import Area, Right
 from app.services.senders import CallingSender
 
 

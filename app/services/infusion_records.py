@@ -159,4 +159,4 @@ async def _settle_bags(session: AsyncSession, bag_ids: Any, allocation: Allocati
     if row.started_at is not None:
         await infuse_bags(session, allocation)
     elif row.cancelled:
-        await free_bags(session, row)
+        await free_bags(session, allocation)

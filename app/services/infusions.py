@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -18,15 +18,19 @@ from app.domain.deviations import Deviation
 from app.domain.dosing import nominal_cells, weight_change_needs_new_dose
 from app.domain.errors import not_found
 from app.domain.forbidden_dosing import ForbiddenDose, forbidden_dosing
+from app.domain.infusion_reactions import InfusionReaction, infusion_reactions
+from app.domain.weighing import last_weighing, weighings
 from app.models import Infusion, ProductBag, ProductLot
 from app.services.access import Actor
 from app.services.bag_allocation import IN_USE
-from app.services.deviations import infusion_deviations
+from app.services.chain_of_identity import check_deviations
+from app.services.deviations import Basis, infusion_deviations
 from app.services.evidence import Scope, SubjectEvidence, load_subject
 from app.services.forbidden_doses import forbidden_doses
 from app.services.history import as_of
 from app.services.paging import Page, PageRequest, page
 from app.services.protocols import ActiveProtocol, active_protocol
+from app.services.role_matrix import Area, Right
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ class InfusionWithConduct:
     nominal_cells: Decimal | None
     new_dose_needed: bool
     deviations: tuple[Deviation, ...]
+    reactions: tuple[InfusionReaction, ...] | None
     protocol_version: int
     protocol_digest: str
     as_of: datetime
@@ -106,7 +111,10 @@ class _Reading:
     protocol: ActiveProtocol
     at: datetime
     past: datetime | None
+    departures: Mapping[str, tuple[Deviation, ...]]
     forbidden: tuple[ForbiddenDose, ...]
+    unchecked: tuple[Deviation, ...]
+    shows_events: bool
 
 
 async def _open(
@@ -115,8 +123,13 @@ async def _open(
     protocol = await active_protocol(session, actor.study_id, at, past)
     scope = Scope(actor.study_id, ZoneInfo(actor.time_zone), past, subject_id)
     evidence = await load_subject(session, scope)
+    departures = await infusion_deviations(session, actor, evidence, Basis(protocol, at, past))
     forbidden = await forbidden_doses(session, actor, evidence, past)
-    return _Reading(actor.study_id, evidence, protocol, at, past, forbidden)
+    unchecked = await check_deviations(session, actor, evidence, protocol, past)
+    shows_events = actor.may(Area.ADVERSE_EVENT, Right.READ, evidence.site_id)
+    return _Reading(
+        actor.study_id, evidence, protocol, at, past, departures, forbidden, unchecked, shows_events
+    )
 
 
 async def _with_conduct(
@@ -125,10 +138,12 @@ async def _with_conduct(
     """Put bags and conclusions beside each row."""
     rows = list(rows)
     bags = await _bags_of(session, rows, reading)
-    rules, weight = reading.protocol.rules, reading.evidence.subject.weight_kg
-    deviations = infusion_deviations(reading.evidence, reading.protocol, reading.at)
-    for deviation in forbidden_dosing(reading.forbidden, rules.deviations):
+    rules, weights = reading.protocol.rules, _weights(reading.evidence)
+    deviations = defaultdict(tuple, reading.departures)
+    against_ladder = forbidden_dosing(reading.forbidden, rules.deviations)
+    for deviation in (*against_ladder, *reading.unchecked):
         deviations[deviation.evidence[0]] += (deviation,)
+    reactions = _reactions(reading)
     return [
         InfusionWithConduct(
             row=row,
@@ -139,13 +154,34 @@ async def _with_conduct(
             else nominal_cells(row.volume_ml, rules.dosing),
             new_dose_needed=row.started_at is None
             and not row.cancelled
-            and weight is not None
-            and weight_change_needs_new_dose(row.weight_kg, weight, rules.dosing),
+            and any(
+                weight_change_needs_new_dose(row.weight_kg, weight, rules.dosing)
+                for weight in weights
+            ),
             deviations=deviations[str(row.id)],
+            reactions=reactions.get(str(row.id)),
             **reading.protocol.basis(reading.at),
         )
         for row in rows
     ]
+
+
+def _reactions(reading: _Reading) -> dict[str, tuple[InfusionReaction, ...]]:
+    """Find the reactions to each infusion, by its id; none for a role that reads no events."""
+    if not reading.shows_events:
+        return {}
+    evidence, rules = reading.evidence, reading.protocol.rules.dosing
+    return {
+        infusion.id: infusion_reactions(infusion, evidence.events, rules)
+        for infusion in evidence.infusions
+    }
+
+
+def _weights(evidence: SubjectEvidence) -> tuple[Decimal, ...]:
+    """Return the subject's recorded weight and the one measured last: a dose has to suit both."""
+    last = last_weighing(weighings(evidence.assessments))
+    found = (evidence.subject.weight_kg, last.weight_kg if last else None)
+    return tuple(weight for weight in found if weight is not None)
 
 
 async def _bags_of(

@@ -15,11 +15,12 @@ import asyncpg
 from app.domain.disposition import end_days
 from app.domain.reported_results import LabEntry
 from app.domain.vocabulary import Role
-from app.services.access import Actor, Area, Right, allows
+from app.services.access import Actor
 from app.services.idempotency import Answer, RequestKey
 from app.services.lab_intake_statements import ADMIT, BIND, ENTER
 from app.services.lab_sources import OwnSource
 from app.services.observations import Observable
+from app.services.role_matrix import Area, Right, allows
 
 
 @dataclass(frozen=True, slots=True)

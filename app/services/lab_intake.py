@@ -20,12 +20,12 @@ from app.core.gathering import Gathering
 from app.core.ids import id_at
 from app.core.serialization import to_json
 from app.domain.errors import DomainError
-from app.services.access import Area, Right, allows
 from app.services.idempotency import Answer, RequestKey
 from app.services.lab_admission import Admission, Sending, Stored, admit
 from app.services.lab_history import version
 from app.services.lab_intake_statements import ANSWER, OPERATION, STORE, WRITTEN
 from app.services.lab_recording import candidate
+from app.services.role_matrix import Area, Right, allows
 
 _NATURAL_KEY = ("subject_id", "source", "specimen", "analyte")
 _ORIGIN = ("study_id", "operation_id", "recorded_at")

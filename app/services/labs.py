@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -19,7 +20,7 @@ from app.domain.lab_grades import grades_for
 from app.domain.reported_results import LabEntry, RecordingOutcome, known_analyte
 from app.models import LabResult, Subject
 from app.services import evidence_mapping as to_fact
-from app.services.access import Actor, Area, Right
+from app.services.access import Actor
 from app.services.evidence import Scope
 from app.services.grading import load_backgrounds
 from app.services.history import as_of, fetch
@@ -27,6 +28,8 @@ from app.services.lab_recording import Recorded
 from app.services.lab_sending import SentBody, record_sent
 from app.services.lab_versions import current_versions, is_current
 from app.services.paging import Page, PageRequest, page
+from app.services.range_register import load_limits
+from app.services.role_matrix import Area, Right
 
 _SENT = "original_"
 _AS_SENT = [column.name for column in LabResult.__table__.c if column.name.startswith(_SENT)]
@@ -41,6 +44,15 @@ class LabFilter:
     start: date | datetime | None = None
     end: date | datetime | None = None
     superseded_too: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedLimits:
+    """The limits that count, and the version of the register's range that filled any of them."""
+
+    lln: Decimal | None
+    uln: Decimal | None
+    reference_range: facts.LimitsOfRegister | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +78,13 @@ class LabWithGrades:
     def day(self) -> date:
         """Give the study day of the collection."""
         return self.fact.day
+
+    @property
+    def applied_limits(self) -> AppliedLimits | None:
+        """Give the limits that the grades were judged by; None where there are no grades."""
+        if self.grades is None:
+            return None
+        return AppliedLimits(self.fact.lln, self.fact.uln, self.fact.of_register)
 
     @property
     def original(self) -> dict[str, str | None]:
@@ -147,12 +166,13 @@ async def with_grades(
     counting = await current_versions(
         session, actor.study_id, {row.result_id for row in rows}, past
     )
-    backgrounds = await load_backgrounds(
-        session, scope, {row.subject_id for row in rows}, {row.analyte for row in rows}
-    )
+    subject_ids = {row.subject_id for row in rows}
+    limits = await load_limits(session, actor.study_id, subject_ids, past)
+    wanted = (subject_ids, {row.analyte for row in rows})
+    backgrounds = await load_backgrounds(session, scope, limits, wanted)
     found = []
     for row in rows:
-        fact, against = to_fact.lab(row, scope.zone), backgrounds[row.subject_id]
+        fact, against = limits.complete(row, scope.zone), backgrounds[row.subject_id]
         grades = grades_for(fact, against)
         baseline = against.baselines.get(row.analyte) if grades else None
         current = counting[row.result_id] == row.result_version

@@ -7,7 +7,7 @@ stored before it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -22,7 +22,7 @@ from app.domain.dlt import falls_in_window
 from app.domain.escalation import Recommendation, recommend
 from app.domain.evaluability import Evaluability, evaluability
 from app.domain.facts import AdverseEvent
-from app.domain.ladder import LadderFacts, hold_triggers, pooled_outcomes, tally
+from app.domain.ladder import Counted, LadderFacts, count_ladder, hold_triggers
 from app.domain.protocol import ProtocolDefinition
 from app.domain.vocabulary import CohortPhase
 from app.models import Disposition, Infusion
@@ -49,6 +49,11 @@ class CountedSubject:
     versions: Mapping[str, int]
     events_since_dosing: tuple[AdverseEvent, ...]
 
+    @property
+    def counted(self) -> Counted:
+        """The subject as the ladder counts it."""
+        return Counted(self.place.dose_level, self.place.phase, self.evaluability)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ladder:
@@ -60,6 +65,7 @@ class Ladder:
     protocol: ActiveProtocol
     subjects: tuple[CountedSubject, ...]
     decisions: tuple[RecordedDecision, ...]
+    facts: LadderFacts
     recommendation: Recommendation
     evidence: dict[str, Any]
     digest: str
@@ -91,7 +97,16 @@ async def read_ladder(
     scope = Scope(actor.study_id, ZoneInfo(actor.time_zone), past)
     found = await load_subjects(session, scope, _COUNTED_TABLES)
     decisions = await load_decisions(session, actor.study_id, past)
-    today = at.astimezone(scope.zone).date()
+    return draw_ladder(protocol, found, decisions, at.astimezone(scope.zone).date())
+
+
+def draw_ladder(
+    protocol: ActiveProtocol,
+    found: Iterable[SubjectEvidence],
+    decisions: tuple[RecordedDecision, ...],
+    today: date,
+) -> Ladder:
+    """Draw the ladder on a study day from what is given; of subjects, only enrolled ones count."""
     subjects = tuple(
         _count(evidence, evidence.place, protocol.rules, today)
         for evidence in found
@@ -107,6 +122,7 @@ async def read_ladder(
         protocol=protocol,
         subjects=subjects,
         decisions=decisions,
+        facts=facts,
         recommendation=recommendation,
         evidence=evidence,
         digest=digest(
@@ -146,34 +162,13 @@ def _facts(
     rules: ProtocolDefinition,
     today: date,
 ) -> LadderFacts:
-    """Count the subjects of every level and phase and find what holds the trial."""
-
-    def on(level: str, phase: CohortPhase) -> list[Evaluability]:
-        return [
-            subject.evaluability
-            for subject in subjects
-            if subject.place.dose_level == level and subject.place.phase is phase
-        ]
-
-    return LadderFacts(
-        levels=tuple(tally(level, on(level, CohortPhase.ESCALATION)) for level in state.levels),
-        today=today,
-        expansions=tuple(
-            tally(level, expanded)
-            for level in state.levels
-            if (expanded := on(level, CohortPhase.EXPANSION))
-        ),
-        pooled_outcomes=pooled_outcomes(
-            subject.evaluability
-            for subject in subjects
-            if subject.place.dose_level == state.expansion_level
-        ),
-        triggers=hold_triggers(
-            (event for subject in subjects for event in subject.events_since_dosing),
-            rules.escalation.hold_triggers,
-            rules.dlt.relatedness,
-        ),
+    """Count the subjects and find what holds the trial."""
+    triggers = hold_triggers(
+        (event for subject in subjects for event in subject.events_since_dosing),
+        rules.escalation.hold_triggers,
+        rules.dlt.relatedness,
     )
+    return count_ladder([subject.counted for subject in subjects], state, today, triggers)
 
 
 def _evidence(

@@ -99,7 +99,7 @@ async def observable_subjects(
     zone = ZoneInfo(actor.time_zone)
     fatal: defaultdict[UUID, list[FatalEvent]] = defaultdict(list)
     for event in await session.scalars(_FATAL, given):
-        fatal[event.subject_id].append(to_fact.adverse_event(event, zone))
+        fatal[event.subject_id].append(to_fact.adverse_event(event, zone, event.grade))
 
     states = {row.subject_id: row.state for row in await session.execute(_CLOSED, given)}
 

@@ -17,13 +17,14 @@ from app.domain.disposition import check_infusion, check_prescription, end_days
 from app.domain.dosing import calculate_dose
 from app.domain.errors import DomainError, Reason, conflict, forbidden, invalid
 from app.models import Infusion, Subject
-from app.services.access import Actor, Area, Right
+from app.services.access import Actor
 from app.services.escalation import dosing_allowed
 from app.services.evidence import Place, Scope, SubjectEvidence, load_subject
 from app.services.history import lock
 from app.services.infusions import InfusionKey, InfusionWithConduct, read_infusion
 from app.services.locks import lock_study
 from app.services.protocols import ActiveProtocol, active_protocol
+from app.services.role_matrix import Area, Right
 from app.services.subjects import status_of
 
 
@@ -128,7 +129,11 @@ def _next_number(treatment: Treatment, wanted: int | None) -> int:
     number = 1 + max((infusion.number for infusion in infusions), default=0)
     level = treatment.protocol.rules.dosing.level(treatment.place.dose_level)
     if sum(not infusion.voided for infusion in infusions) >= level.planned_infusions:
-        raise conflict("all_prescribed", "All infusions of the subject's level are prescribed.")
+        raise conflict(
+            "all_prescribed",
+            "All infusions of the subject's level are prescribed; change one that has not started, "
+            "or cancel one that gave nothing before you prescribe another.",
+        )
     if wanted is not None and wanted < number:
         raise conflict("infusion_exists", "This infusion is prescribed already; change that one.")
     if wanted is not None and wanted > number:

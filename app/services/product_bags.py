@@ -12,11 +12,12 @@ from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.ids import new_id
-from app.domain.errors import conflict, invalid
-from app.domain.vocabulary import BagStatus
-from app.models import Infusion, ProductBag
+from app.domain.errors import conflict, invalid, not_found
+from app.domain.vocabulary import BagStatus, BagStep
+from app.models import Infusion, ProductBag, ProductLot
 from app.schemas.lists import Listing
 from app.schemas.product_bags import BagView
+from app.services import bag_ledger
 from app.services.access import Actor
 from app.services.bag_allocation import Allocation, allocate, count_change
 from app.services.history import as_of, fetch, lock
@@ -66,8 +67,8 @@ def _infusions(actor: Actor) -> Select[Any]:
 
 async def _shown(session: AsyncSession, actor: Actor, bags: Sequence[ProductBag]) -> list[BagView]:
     """Show bags, which are of no site, without the infusions of sites that are not the actor's."""
-    named = {bag.infusion_id for bag in bags if bag.infusion_id is not None}
-    own = set(await session.scalars(_infusions(actor).where(Infusion.id.in_(named))))
+    named = {bag.infusion_id for bag in bags}
+    own = await bag_ledger.own_infusions(session, actor.study_id, named)
     views = [BagView.model_validate(bag) for bag in bags]
     return [
         view if view.infusion_id in own else view.model_copy(update={"infusion_id": None})
@@ -80,6 +81,8 @@ async def create_bag(session: AsyncSession, actor: Actor, values: Mapping[str, A
     row = ProductBag(study_id=actor.study_id, id=new_id(), **values)
     session.add(row)
     await session.flush()
+    lot = await fetch(session, ProductLot, actor.study_id, row.lot_id)
+    await bag_ledger.enter(session, row, lot.bag_volume_ml)
     return row
 
 
@@ -135,12 +138,26 @@ async def _step(
         )
     concerned = infusion_id or row.infusion_id
     if concerned is not None:
+        await _check_shown(session, row, infusion_id)
         infusion = await lock(session, Infusion, actor.study_id, concerned, None)
         count_change(infusion)
         if status is BagStatus.ALLOCATED:
             protocol = await active_protocol(session, actor.study_id, now)
             await allocate(session, [row], Allocation(infusion, protocol, now))
             return
+        if status is BagStatus.AVAILABLE and infusion.thawed_at is not None:
+            raise conflict("bag_thawed", "The bag was thawed and is never kept; discard it.")
     row.status = status
     row.infusion_id = None if status is BagStatus.AVAILABLE else row.infusion_id
     row.discarded_at = now if status is BagStatus.DISCARDED else None
+    step = BagStep.DISCARDED if status is BagStatus.DISCARDED else BagStep.RETURNED
+    await bag_ledger.record(session, row, step, concerned)
+
+
+async def _check_shown(session: AsyncSession, row: ProductBag, named: UUID | None) -> None:
+    """Refuse a bag that another site holds; who names an infusion is told about that one."""
+    holder = row.infusion_id if named is None else None
+    if holder is None:
+        return
+    if not await bag_ledger.own_infusions(session, row.study_id, {holder}):
+        raise not_found("product bag")

@@ -1,9 +1,9 @@
-"""Lots of the product: registered, released, and fit for use on a day or not."""
+"""Lots of the product: registered, corrected, and released if they meet the protocol."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import date, datetime
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -12,11 +12,14 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.ids import new_id
-from app.domain.dosing import DosingRules, viability_suffices, within_administered_tolerance
-from app.domain.errors import Reason, conflict, invalid
+from app.domain.errors import conflict, invalid
+from app.domain.product_fitness import below_specification
 from app.models import ProductLot
+from app.services import bag_ledger
 from app.services.access import Actor
 from app.services.history import as_of, fetch, lock
+from app.services.locks import lock_study
+from app.services.lots_at_start import lot_fact
 from app.services.paging import Page, PageRequest, page
 from app.services.protocols import active_protocol
 
@@ -54,40 +57,21 @@ async def change_lot(
     values: Mapping[str, Any],
     now: datetime,
 ) -> ProductLot:
-    """Change the given fields; raise conflict if the lot would be released against the protocol."""
+    """Change the given fields; raise conflict if the lot would be released against the protocol.
+
+    A corrected volume is booked in the ledger of each of the lot's bags.
+    """
+    recounts = "bag_volume_ml" in values
+    if recounts:
+        await lock_study(session, actor.study_id)
     row = await lock(session, ProductLot, actor.study_id, lot_id, version)
     for name, value in values.items():
         setattr(row, name, value)
     await _check(session, actor, row, now)
     await session.flush()
+    if recounts:
+        await bag_ledger.recount(session, row)
     return row
-
-
-def unfit(lot: ProductLot, day: date, rules: DosingRules) -> Iterator[Reason]:
-    """Give every reason for which no bag of a lot may be infused on a day."""
-    if not lot.released:
-        yield Reason("lot_not_released", "The lot of a bag is not released.")
-    if day > lot.expires_on:
-        yield Reason("lot_expired", "The lot of a bag has expired by the day of the infusion.")
-    if day < lot.manufactured_on:
-        yield Reason("lot_not_made", "The lot of a bag was made after the day of the infusion.")
-    yield from _below_specification(lot, rules)
-
-
-def _below_specification(lot: ProductLot, rules: DosingRules) -> Iterator[Reason]:
-    """Compare a lot with the protocol's minimum viability and nominal content (C6).
-
-    Volumes are prescribed at the nominal content, so a lot whose cells per millilitre lie outside
-    the tolerance of a dose would miss every dose.
-    """
-    if not viability_suffices(lot.viability_percent, rules):
-        yield Reason("viability_too_low", "The lot's viability is below the protocol's minimum.")
-    nominal = rules.bag.cells * lot.bag_volume_ml / rules.bag.volume_ml
-    if not within_administered_tolerance(nominal, lot.cells_per_bag, rules):
-        yield Reason(
-            "content_out_of_tolerance",
-            "The lot's cells per millilitre differ too much from the protocol's bag.",
-        )
 
 
 async def _check(session: AsyncSession, actor: Actor, lot: ProductLot, now: datetime) -> None:
@@ -100,7 +84,7 @@ async def _check(session: AsyncSession, actor: Actor, lot: ProductLot, now: date
     if not lot.released:
         return
     protocol = await active_protocol(session, actor.study_id, now)
-    reasons = tuple(_below_specification(lot, protocol.rules.dosing))
+    reasons = tuple(below_specification(lot_fact(lot), protocol.rules.dosing))
     if reasons:
         raise conflict(
             "lot_below_specification",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -87,7 +88,39 @@ async def active_protocol(
     if found is None:
         text = "activate one first" if past is None else "the study had not begun at that instant"
         raise conflict("no_protocol", f"No protocol version is in force: {text}.")
-    row, effective_from = found
+    return _in_force(*found)
+
+
+@dataclass(frozen=True, slots=True)
+class ProtocolCourse:
+    """The versions that were ever put into force, with the signature on each, in one reading."""
+
+    activated: Sequence[tuple[ProtocolVersion, ProtocolActivation]]
+
+    def on(self, day: date) -> tuple[ActiveProtocol, ProtocolActivation] | None:
+        """Return the version in force on a study day and what put it into force, or None."""
+        begun = [each for each in self.activated if each[1].effective_from <= day]
+        if not begun:
+            return None
+        row, signed = max(begun, key=lambda each: (each[1].effective_from, each[0].number))
+        return _in_force(row, signed.effective_from), signed
+
+
+async def protocol_course(
+    session: AsyncSession, study_id: UUID, past: datetime | None
+) -> ProtocolCourse:
+    """Read all versions in force, as known at `past` (None is now), to ask of many days."""
+    version = as_of(ProtocolVersion, study_id, past)
+    activation = as_of(ProtocolActivation, study_id, past)
+    query = select(version, activation).where(
+        version.study_id == study_id,
+        activation.study_id == study_id,
+        activation.protocol_version_id == version.id,
+    )
+    return ProtocolCourse([(row, signed) for row, signed in await session.execute(query)])
+
+
+def _in_force(row: ProtocolVersion, effective_from: date) -> ActiveProtocol:
     return ActiveProtocol(
         id=row.id,
         number=row.number,

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.clock import Clock, system_clock
 from app.core.database import API_ROLE, Database
-from app.models import OF_CASEBOOK, Base, Record, Subject
+from app.models import CLOSED_WITH_CASEBOOK, Base, Record, Subject
 from app.services.guard_catalogue import differences
 
 # Without these an acknowledged write could be lost when the machine stops.
@@ -61,7 +61,7 @@ def guards() -> set[str]:
 
 def casebook_walls() -> set[str]:
     """Name the triggers that keep a closed casebook as it is."""
-    held = {model.__tablename__ for model in OF_CASEBOOK}
+    held = {model.__tablename__ for model in CLOSED_WITH_CASEBOOK}
     inserted = held - {Subject.__tablename__}
     walls = {f"{table}_lock_inserts" for table in inserted}
     return walls | {f"{table}_lock_updates" for table in held} | {"casebook_check_step"}

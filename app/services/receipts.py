@@ -13,10 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.database import Database
 from app.domain.errors import not_found
 from app.models import Operation, SealCheckpoint, SealEntry, SealRollback, SealState
-from app.services.access import Actor, Area
+from app.services.access import Actor
 from app.services.audit import Opened
 from app.services.audit_trail import shown_operations
 from app.services.paging import bad_cursor, read_cursor, write_cursor
+from app.services.role_matrix import Area
 from app.services.seal_log import inclusion_proof
 from app.services.seal_state import has_sealer
 from app.services.walls import enter

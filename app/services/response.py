@@ -18,7 +18,7 @@ from app.models import ConcomitantMedication, Disposition, Infusion, LabResult, 
 from app.schemas.response import ResponseView
 from app.services.access import Actor
 from app.services.evidence import Scope, SubjectEvidence, load_subjects
-from app.services.protocols import active_protocol
+from app.services.protocols import ActiveProtocol, active_protocol
 
 RESPONSE_TABLES = (Infusion, LabResult, Transfusion, ConcomitantMedication, Disposition)
 
@@ -34,11 +34,18 @@ async def read_response(
     if not found:
         raise not_found("subject")
     (evidence,) = found
+    return draw_response(evidence, protocol, at)
+
+
+def draw_response(
+    evidence: SubjectEvidence, protocol: ActiveProtocol, at: datetime
+) -> ResponseView:
+    """Derive a subject's response on the study day of `at` from its facts."""
     facts, rules = response_facts(evidence, protocol.rules), protocol.rules.response
     today = protocol.local_day(at)
     response = derive_response(facts, rules, today)
     return ResponseView(
-        subject_id=subject_id,
+        subject_id=evidence.subject_id,
         number=evidence.subject.number,
         dose_level=evidence.place.dose_level if evidence.place else None,
         treatment=response.treatment,

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from app.domain.granting import TWO_PERSON_ROLES
 from app.domain.vocabulary import Role
-from app.services.access import MATRIX, Area
+from app.services.role_matrix import MATRIX, Area
 
 SHORT = {
     Role.PRINCIPAL_INVESTIGATOR: "PI",
@@ -35,8 +35,14 @@ AREAS = {
     Area.PRODUCT: "Product lots and bags",
     Area.INFUSION: "Infusions and their schedule",
     Area.LABORATORY: "Laboratory results",
-    Area.CARE: "Transfusions, medications, assessments, deviations",
+    Area.REFERENCE_RANGE: "Reference ranges of the laboratories",
+    Area.CARE: "Transfusions, medications, assessments",
+    Area.DEVIATION: "Deviations: those derived, those reported, and the notes on them",
+    Area.QUERY: "Queries: C opens, closes, reopens and cancels; U without C answers",
+    Area.SOURCE_VERIFICATION: "Source verification",
     Area.ADVERSE_EVENT: "Adverse events",
+    Area.SAFETY_REPORT: "Safety reports and follow-up information",
+    Area.REFERENCE_SAFETY: "Reference safety information: C adds a version, S puts it into force",
     Area.DLT: "DLT adjudications",
     Area.RESPONSE: "Response",
     Area.ESCALATION: "Escalation: C proposes, S gives the committee's verdict",
@@ -58,7 +64,7 @@ AREAS = {
 }
 _TOP = """# Roles
 
-Written from the `MATRIX` of `app/services/access.py` by `python -m app.services.role_page`.
+Written from the `MATRIX` of `app/services/role_matrix.py` by `python -m app.services.role_page`.
 
 R read, C create, U change with a reason, S sign or decide; a dot is none. A grant gives a role in
 one study, at one site or at all, from a moment on and until it ends. Without any role in a study
@@ -78,7 +84,9 @@ _BOTTOM = """
   none shown but the one it recorded.
 - A laboratory system sends results and reads none; what it sends is bound to its site.
 - The committee sees who holds which place, because it decides on who is still in the window; its
-  safety pack is a data cut. The sponsor sees counts.
+  safety pack is a data cut, its paper the dossier: that shows which queries are open, and of their
+  words only a rule's. The sponsor sees counts.
+- A coordinator reports deviations and notes on them; an investigator assesses them.
 - Proposing a decision is creating one; only the committee's word on it is `S`.
 """
 

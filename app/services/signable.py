@@ -27,16 +27,18 @@ from app.models import (
     ProtocolActivation,
     ProtocolVersion,
     Record,
+    ReferenceSafetyInformation,
     StudyRecord,
     UnlockRequest,
     UnlockVerdict,
 )
-from app.services.access import Actor, Area
+from app.services.access import Actor
 from app.services.casebook_content import signed_casebook
 from app.services.casebook_standing import require_closed
 from app.services.eligibility import read_eligibility
 from app.services.history import When, fetch
 from app.services.response import read_response
+from app.services.role_matrix import Area
 
 Shown = tuple[dict[str, Any], int | None]
 # (session, actor, record id, when) to the document and the version of the record it shows.
@@ -160,6 +162,9 @@ DOCUMENTS: Mapping[str, Signable] = {
     "infusion": Signable(Area.INFUSION, row_of(Infusion), Source(Infusion)),
     "product_lot": Signable(Area.PRODUCT, row_of(ProductLot), Source(ProductLot)),
     "protocol_activation": Signable(Area.PROTOCOL, _activation),
+    "reference_safety_information": Signable(
+        Area.REFERENCE_SAFETY, row_of(ReferenceSafetyInformation)
+    ),
     "response": Signable(Area.RESPONSE, _response),
     "unlock_request": Signable(Area.CASEBOOK, row_of(UnlockRequest)),
     "unlock_verdict": Signable(Area.CASEBOOK, row_of(UnlockVerdict)),

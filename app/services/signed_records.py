@@ -20,11 +20,12 @@ from app.core.serialization import from_json
 from app.domain.errors import DomainError, ErrorKind, conflict, forbidden, invalid, not_found
 from app.domain.signing import Meaning, VersionChange, says_the_same, void_from
 from app.models import Change, Signature, Subject
-from app.services.access import Actor, Right, roles_with
+from app.services.access import Actor
 from app.services.history import When, as_of, fetch
 from app.services.paging import Page, PageRequest, page
 from app.services.record_sites import site_of
 from app.services.redactions import lost_text
+from app.services.role_matrix import Right, roles_with
 from app.services.signable import DOCUMENTS, Shown, Signable
 from app.services.signatures import Signed, Signing, SigningProof, document_text, sign
 

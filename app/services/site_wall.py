@@ -32,10 +32,12 @@ from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 
 from app.models import (
     AdverseEvent,
+    BagMovement,
     Base,
     Casebook,
     Change,
     Cohort,
+    DeviationNote,
     DltAdjudication,
     GrantConfirmation,
     GrantEnd,
@@ -47,8 +49,11 @@ from app.models import (
     ProductLot,
     ProtocolActivation,
     ProtocolVersion,
+    RangeRetraction,
     Redaction,
     RedactionRequest,
+    ReferenceRange,
+    ReportedDeviation,
     RoleGrant,
     Sender,
     Signature,
@@ -68,12 +73,16 @@ _MODELS = {mapper.class_: mapper.columns for mapper in Base.registry.mappers}
 _OF_SITE: tuple[Any, ...] = (Subject, SubjectIdentifier, Sender, RoleGrant, RedactionRequest)
 _OF_MESSAGE = (InboundMessage, InboxItem, VaultAccess)
 _OF_GRANT = (GrantConfirmation, GrantEnd)
+# These are of a subject, or without one of a site, or of the whole study.
+_OF_EITHER = (DeviationNote, ReportedDeviation)
 # What belongs to no site and is shown at each; whatever else has none is for the whole study.
 _OF_NO_SITE: tuple[type[Base], ...] = (
     Cohort,
     ProductLot,
     ProtocolActivation,
     ProtocolVersion,
+    RangeRetraction,
+    ReferenceRange,
     Site,
     Study,
 )
@@ -82,6 +91,7 @@ _OF_SUBJECT = [
     for model, columns in _MODELS.items()
     if "subject_id" in columns and model not in (*_OF_SITE, *_OF_MESSAGE)
 ]
+_OF_EVENT = [model for model, columns in _MODELS.items() if "adverse_event_id" in columns]
 _OF_SENDER = [
     model
     for model, columns in _MODELS.items()
@@ -160,10 +170,12 @@ def _conditions(sites: Sites) -> dict[Any, ColumnElement[bool]]:
     conditions: dict[Any, ColumnElement[bool]] = {
         **{model: model.site_id.in_(sites) for model in _OF_SITE},
         **{model: _named_or_none(model.subject_id, subjects) for model in _OF_SUBJECT},
+        **{model: _of_subject_or_site(model, subjects, sites) for model in _OF_EITHER},
         **{model: model.sender_id.in_(senders) for model in _OF_SENDER},
         **{model: model.grant_id.in_(_of_sites(RoleGrant, sites)) for model in _OF_GRANT},
         **_of_casebooks(subjects),
-        DltAdjudication: DltAdjudication.adverse_event_id.in_(_of(AdverseEvent, subjects)),
+        **{model: model.adverse_event_id.in_(_of(AdverseEvent, subjects)) for model in _OF_EVENT},
+        BagMovement: _named_or_none(BagMovement.infusion_id, _of(Infusion, subjects)),
         InboundMessage: InboundMessage.id.in_(messages),
         InboxItem: InboxItem.message_id.in_(messages),
         VaultAccess: or_(
@@ -196,6 +208,14 @@ def _of(
     """Select the ids of what is recorded of subjects, by the plain table."""
     table = model.__table__.alias(f"own_{model.__tablename__}")
     return select(table.c.id).where(table.c.subject_id.in_(subjects))
+
+
+def _of_subject_or_site(
+    model: Any, subjects: Select[tuple[UUID]], sites: Sites
+) -> ColumnElement[bool]:
+    """Say that a row is of one of these subjects or sites; what names neither is every site's."""
+    own_site = or_(model.site_id.is_(None), model.site_id.in_(sites))
+    return and_(_named_or_none(model.subject_id, subjects), own_site)
 
 
 def _named_or_none(column: Any, own: Select[tuple[UUID]]) -> ColumnElement[bool]:
@@ -236,6 +256,7 @@ def changes_of(table_name: Any, row: Any, sites: Sites) -> ColumnElement[bool]:
         **{model: _named(row, "site_id").in_(sites) for model in _OF_SITE},
         **{model: _named(row, "sender_id").in_(senders) for model in _OF_SENDER},
         **{model: _named(row, "grant_id").in_(_of_sites(RoleGrant, sites)) for model in _OF_GRANT},
+        **{model: or_(of_subject, _is_of_own_site(row, sites)) for model in _OF_EITHER},
         DltAdjudication: _named(row, "adverse_event_id").in_(_of(AdverseEvent, subjects)),
         UnlockRequest: _named(row, "casebook_id").in_(casebooks),
         UnlockVerdict: _named(row, "request_id").in_(_unlocks(casebooks)),
@@ -247,11 +268,18 @@ def changes_of(table_name: Any, row: Any, sites: Sites) -> ColumnElement[bool]:
         VaultAccess: or_(of_subject, _named(row, "message_id").in_(messages)),
         Signature: or_(of_subject, _is_of_nobody(row)),
         ProductBag: and_(*(_infusion_is_own(image, subjects) for image in (row.old, row.new))),
+        BagMovement: _infusion_is_own(row.new, subjects),
     }
     return case(
         *((table_name == model.__tablename__, shown) for model, shown in holders.items()),
         else_=of_subject,
     )
+
+
+def _is_of_own_site(row: Any, sites: Sites) -> ColumnElement[bool]:
+    """Say that a row names no subject, and one of these sites or none."""
+    site_id = _named(row, "site_id")
+    return and_(_named(row, "subject_id").is_(None), or_(site_id.is_(None), site_id.in_(sites)))
 
 
 def _is_of_nobody(row: Any) -> ColumnElement[bool]:

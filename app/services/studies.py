@@ -27,7 +27,8 @@ from app.models import (
 )
 from app.protocols import read_definition
 from app.schemas.protocols import parse_definition
-from app.services.access import Area, Right, allows, grants_of
+from app.services.access import grants_of
+from app.services.role_matrix import Area, Right, allows
 from app.services.walls import enter
 
 SITE_CODE = "01"

@@ -14,13 +14,17 @@ from app.models import (
     AdverseEvent,
     Assessment,
     Attestation,
+    BagMovement,
     Cohort,
     ConcomitantMedication,
     Disposition,
     DltAdjudication,
     Enrolment,
+    FollowUp,
     Infusion,
     LabResult,
+    ReportedDeviation,
+    SafetyReport,
     StudyRecord,
     Subject,
     Transfusion,
@@ -95,6 +99,12 @@ class Describer:
             if at is not None:
                 yield self._at(at, kind, title, row)
 
+    def bag_check(self, row: BagMovement, bag_number: str, number: int) -> Iterator[Happening]:
+        """Tell that a bag was checked to be the one for an infusion."""
+        if row.checked_at is not None and row.method is not None:
+            title = f"Bag {bag_number} checked for Infusion {number}: {_words(row.method)}"
+            yield self._at(row.checked_at, TimelineKind.BAG_CHECKED, title, row)
+
     def lab(self, row: LabResult) -> Happening:
         """Tell a result in the analyte's canonical unit."""
         parts = [row.analyte]
@@ -140,6 +150,21 @@ class Describer:
         answer = "dose-limiting" if row.is_dlt else "not dose-limiting"
         title = f"{events[row.adverse_event_id].term} signed as {answer}"
         return self._at(row.recorded_at, TimelineKind.DLT_ADJUDICATION, title, row)
+
+    def deviation(self, row: ReportedDeviation) -> Happening:
+        """Tell that somebody saw a departure from the protocol."""
+        title = f"Deviation reported: {_words(row.category)}, {row.severity.value}"
+        return self._on(row.day, TimelineKind.DEVIATION, title, row)
+
+    def follow_up(self, row: FollowUp, events: Mapping[UUID, AdverseEvent]) -> Happening:
+        """Tell that something came to light about an event."""
+        title = f"{events[row.adverse_event_id].term}: follow-up information received"
+        return self._at(row.received_at, TimelineKind.FOLLOW_UP_RECEIVED, title, row)
+
+    def safety_report(self, row: SafetyReport, events: Mapping[UUID, AdverseEvent]) -> Happening:
+        """Tell that an event was reported."""
+        title = f"{events[row.adverse_event_id].term} reported: {_words(row.kind)}"
+        return self._at(row.sent_at, TimelineKind.SAFETY_REPORT_SENT, title, row)
 
     def disposition(self, row: Disposition) -> Happening:
         """Tell how the subject left."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -15,14 +15,19 @@ from app.models import (
     AdverseEvent,
     Assessment,
     Attestation,
+    BagMovement,
     Change,
     Cohort,
     ConcomitantMedication,
     Disposition,
     DltAdjudication,
     Enrolment,
+    FollowUp,
     Infusion,
     LabResult,
+    ProductBag,
+    ReportedDeviation,
+    SafetyReport,
     StudyRecord,
     Subject,
     Transfusion,
@@ -33,6 +38,7 @@ from app.services.evidence import Scope
 from app.services.history import as_of, fetch, rows
 from app.services.lab_versions import is_current
 from app.services.paging import Page, PageRequest, bad_cursor, read_cursor, write_cursor
+from app.services.report_clocks import retracted_ids
 from app.services.timeline_items import Describer, Happening
 
 Row = TypeVar("Row", bound=StudyRecord)
@@ -84,6 +90,7 @@ async def _recorded(session: AsyncSession, scope: Scope) -> list[Happening]:
         *map(describe.assessment, await _read(session, Assessment, scope)),
         *map(describe.transfusion, await _read(session, Transfusion, scope)),
         *(item for row in medications for item in describe.medication(row)),
+        *map(describe.deviation, await _read(session, ReportedDeviation, scope)),
         *map(describe.disposition, await _read(session, Disposition, scope)),
     ]
 
@@ -116,20 +123,48 @@ async def _infusions(session: AsyncSession, scope: Scope) -> list[Happening]:
         query = query.where(Change.recorded_at <= scope.past)
     cancelled = {each.record_id: each.recorded_at for each in await session.execute(query)}
     describe = Describer(scope.zone)
-    return [item for row in found for item in describe.infusion(row, cancelled.get(row.id))]
+    return [
+        *(item for row in found for item in describe.infusion(row, cancelled.get(row.id))),
+        *await _bag_checks(session, scope, {row.id: row.number for row in found}),
+    ]
+
+
+async def _bag_checks(
+    session: AsyncSession, scope: Scope, numbers: Mapping[UUID, int]
+) -> list[Happening]:
+    """Describe the checks of bags before infusions, whose numbers are given by their ids."""
+    step, bag = (as_of(model, scope.study_id, scope.past) for model in (BagMovement, ProductBag))
+    query = (
+        select(step, bag.bag_number)
+        .join(bag, (bag.study_id == step.study_id) & (bag.id == step.bag_id))
+        .where(step.study_id == scope.study_id, step.infusion_id.in_(numbers))
+    )
+    describe = Describer(scope.zone)
+    return [
+        item
+        for row, bag_number in await session.execute(query)
+        for item in describe.bag_check(row, bag_number, numbers[row.infusion_id])
+    ]
 
 
 async def _events(session: AsyncSession, scope: Scope) -> list[Happening]:
-    """Describe events and what was signed about them."""
+    """Describe events, what was signed about them, came to light since, and was reported."""
     describe = Describer(scope.zone)
     events = {row.id: row for row in await _read(session, AdverseEvent, scope)}
-    entity = as_of(DltAdjudication, scope.study_id, scope.past)
-    signed = select(entity).where(
-        entity.study_id == scope.study_id, entity.adverse_event_id.in_(events)
-    )
+    taken_back = await retracted_ids(session, scope, list(events))
+
+    async def read(model: type[Any]) -> list[Any]:
+        entity = as_of(model, scope.study_id, scope.past)
+        query = select(entity).where(
+            entity.study_id == scope.study_id, entity.adverse_event_id.in_(events)
+        )
+        return [row for row in await session.scalars(query) if row.id not in taken_back]
+
     return [
         *(item for row in events.values() for item in describe.adverse_event(row)),
-        *(describe.adjudication(row, events) for row in await session.scalars(signed)),
+        *(describe.adjudication(row, events) for row in await read(DltAdjudication)),
+        *(describe.follow_up(row, events) for row in await read(FollowUp)),
+        *(describe.safety_report(row, events) for row in await read(SafetyReport)),
     ]
 
 

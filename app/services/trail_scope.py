@@ -14,7 +14,8 @@ from sqlalchemy import ColumnElement, and_, false, func, or_, select
 
 from app.domain.vocabulary import Role
 from app.models import Operation
-from app.services.access import Actor, Area, Right, roles_with
+from app.services.access import Actor
+from app.services.role_matrix import Area, Right, roles_with
 from app.services.signable import DOCUMENTS
 from app.services.site_wall import Sites, changes_of, tables_of_sites
 
@@ -24,13 +25,19 @@ RECORDS_OF: dict[Area, tuple[str, ...]] = {
     Area.PROTOCOL: ("protocol_activation", "protocol_version"),
     Area.SCREENING: ("attestation", "disposition", "subject"),
     Area.COHORT: ("cohort", "enrolment"),
-    Area.PRODUCT: ("product_bag", "product_lot"),
+    Area.PRODUCT: ("bag_movement", "product_bag", "product_lot"),
     Area.INFUSION: ("infusion",),
     Area.LABORATORY: ("lab_result",),
+    Area.REFERENCE_RANGE: ("range_retraction", "reference_range"),
     Area.CARE: ("assessment", "concomitant_medication", "transfusion"),
-    Area.ADVERSE_EVENT: ("adverse_event",),
+    Area.DEVIATION: ("deviation_note", "reported_deviation"),
+    Area.QUERY: ("query", "query_message"),
+    Area.SOURCE_VERIFICATION: ("source_verification",),
+    Area.ADVERSE_EVENT: ("adverse_event", "class_correction", "grade_correction"),
+    Area.SAFETY_REPORT: ("follow_up", "safety_report", "safety_retraction"),
+    Area.REFERENCE_SAFETY: ("reference_safety_information",),
     Area.DLT: ("dlt_adjudication",),
-    Area.ESCALATION: ("decision_verdict", "escalation_decision"),
+    Area.ESCALATION: ("decision_verdict", "escalation_decision", "evidence_review"),
     # Who looked at an identity is for whoever reads the trail; the row says nothing of it.
     Area.AUDIT: ("vault_access",),
     Area.IDENTITY: ("person", "subject_identifier"),

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from app.domain.vocabulary import Role
-from app.services.access import MATRIX, Area, Right
+from app.services.role_matrix import MATRIX, Area, Right
 from app.services.role_page import AREAS, SHORT, roles_page
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "roles.md"

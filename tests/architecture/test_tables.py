@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import Enum, text
 from sqlalchemy.orm import configure_mappers
 
-from app.models import OF_CASEBOOK, SEAL, Base, Fact, Record, Subject
+from app.models import CLOSED_WITH_CASEBOOK, SEAL, Base, Fact, Record, Subject
 
 # Not rows of a study: the study itself, the answers kept for repeated requests, spent assertions of
 # machines, and the seal, which is one log over all studies.
@@ -75,7 +75,7 @@ async def test_every_table_has_its_triggers(session):
     expected |= {model.__tablename__: {"refuse"} for model in SEAL}
     expected["casebook"] = expected["casebook"] | {"check_step"}
     expected["redaction_request"] = expected["redaction_request"] | {"set_site"}
-    for model in OF_CASEBOOK:
+    for model in CLOSED_WITH_CASEBOOK:
         walls = {"lock_updates"} if model is Subject else {"lock_inserts", "lock_updates"}
         expected[model.__tablename__] = expected[model.__tablename__] | walls
     assert found == expected

@@ -40,6 +40,7 @@ ROLES = [
     Role.CELL_LABORATORY,
     Role.SAFETY_COMMITTEE,
     Role.DATA_MANAGER,
+    Role.MONITOR,
     Role.ADMINISTRATOR,
     Role.LABORATORY_SYSTEM,
 ]
@@ -177,6 +178,7 @@ async def populate(service: FuzzedService, clock: TestClock) -> None:
     await propose(api, "hold")
     leaver = await screened_subject(api, today)
     await ask_for_redaction(api, prescribed["id"], clock)
+    await report_event(api, prescribed["id"], clock)
     exit_ = {"event": "screen_failed", "event_date": today.isoformat(), "reason": "Too old."}
     created(await api().post(f"/subjects/{leaver['id']}/disposition", json=exit_))
     await fill_inbox(api)
@@ -204,6 +206,23 @@ async def ask_for_redaction(api: Api, subject_id: str, clock: TestClock) -> None
         "reason": "It names a relative.",
     }
     created(await api().post("/redactions", json=body))
+
+
+async def report_event(api: Api, subject_id: str, clock: TestClock) -> None:
+    """Record a serious event and that one of its reports was sent."""
+    event = {
+        "subject_id": subject_id,
+        "term": "Hypertension",
+        "grade": 4,
+        "onset_at": clock.now.isoformat(),
+        "aware_at": clock.now.isoformat(),
+        "seriousness": ["life_threatening"],
+    }
+    told = created(await api(Role.STUDY_COORDINATOR).post("/adverse-events", json=event))
+    path = f"/adverse-events/{told['id']}/safety-reports"
+    (due, *_) = (await api().get(path)).json()["clocks"]
+    sent = {name: due[name] for name in ("jurisdiction", "kind", "counted_from")}
+    created(await api().post(path, json=sent | {"sent_at": due["counted_from"]}))
 
 
 async def fill_inbox(api: Api) -> None:

@@ -112,3 +112,14 @@ def test_terms_are_proposed_apart():
         (ANC, 4),
         ("Platelet count decreased", 3),
     }
+
+
+def test_an_infusion_without_its_volume_has_begun():
+    """What got worse after it is proposed, against what was there before it, not after it."""
+    unfiled = replace(given_infusion(1, 0), volume_ml=None, cells=None)
+    labs = lab(-2, "0.8"), lab(3, "0.3"), lab(8, "0.3")
+    for infusions in ((unfiled,), (unfiled, given_infusion(2, 7)), INFUSIONS):
+        (found,) = candidates(*labs, infusions=infusions)
+        assert (found.baseline_grade, found.grade, found.evidence) == (3, 4, ("ANC3", "ANC8"))
+    empty = replace(unfiled, volume_ml=Decimal(0))
+    assert candidates(*labs, infusions=(empty,)) == ()

@@ -1,11 +1,12 @@
 """Grades of stored results: which baseline counts, and which results are graded at all."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
-from app.domain.facts import Infusion, LabResult, Medication
+from app.domain.facts import Infusion, LabResult, LimitsOfRegister, Medication
 from app.domain.lab_grades import background, baseline_grades, grades_for
 from app.domain.quantities import Measurement
 from app.domain.vocabulary import LabStatus, MedicationClass
@@ -141,3 +142,31 @@ def test_other_medications_are_no_anticoagulants():
         start_day=START.date(), ongoing=True,
     )  # fmt: skip
     assert background([], [], [other]).anticoagulants == ()
+
+
+def test_a_grade_says_which_limits_are_from_a_register():
+    """Those of the result and of its baseline, each by its own version; the others came along."""
+    of_register = LimitsOfRegister("r1", 2, "WARD", ("uln",))
+    later = replace(lab("new", "ALT", "119", START, uln="40"), of_register=of_register)
+    baseline = replace(
+        lab("old", "ALT", "80", before(days=1), uln="50"),
+        of_register=LimitsOfRegister("r2", 3, "OTHER", ("lln", "uln")),
+    )
+    (grade,) = grades_for(later, background([infusion()], [baseline], []))
+    assert grade.rests_on == (
+        "uln 40 from reference range 2 of WARD (r1)",
+        "baseline 80",
+        "baseline uln 50 from reference range 3 of OTHER (r2)",
+    )
+    own = replace(baseline, of_register=LimitsOfRegister("r2", 3, "OTHER", ("lln",)))
+    (grade,) = grades_for(later, background([infusion()], [own], []))
+    assert grade.rests_on[2] == "baseline uln 50"
+
+
+def test_a_start_without_a_volume_ends_the_baseline():
+    """A value from after a begun infusion is no baseline, unless that gave nothing."""
+    labs = [lab("old", "ALT", "50", before(days=9)), lab("new", "ALT", "70", START)]
+    first, second = infusion(), infusion(2, START + timedelta(days=7))
+    for volume, baseline in ((None, "old"), (Decimal(0), "new")):
+        unsure = replace(first, volume_ml=volume)
+        assert background([unsure, second], labs, []).baselines["ALT"].id == baseline

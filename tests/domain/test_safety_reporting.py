@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.facts import AdverseEvent
+from app.domain.report_course import Reached, due_reports
 from app.domain.safety_reporting import (
     ClockStart,
     DueReport,
@@ -21,7 +22,6 @@ from app.domain.safety_reporting import (
     ReportRecipient,
     ReportStatus,
     SafetyReportingRules,
-    due_reports,
     report_classes,
     report_status,
 )
@@ -52,11 +52,25 @@ def moment(at: datetime) -> Moment:
 AWARE = moment(datetime(2026, 2, 27, 15, tzinfo=SHANGHAI))
 
 
+def due_on(
+    event: AdverseEvent,
+    expected: bool | None,
+    aware: Moment = AWARE,
+    *news: Moment,
+    rules: SafetyReportingRules = RULES,
+) -> tuple[DueReport, ...]:
+    """List what is due on an event that is at once what it is."""
+    reached = [
+        Reached(concerns=concerns, version=1, aware=aware, news=news)
+        for concerns in report_classes(event, expected, rules)
+    ]
+    return due_reports(event.id, reached, rules)
+
+
 def deadlines(event: AdverseEvent, expected: bool | None) -> list[tuple[str, object]]:
     """List the reports due after awareness with their deadlines."""
     return [
-        (report.kind.value, report.due_at or report.due_day)
-        for report in due_reports(event, expected, AWARE, (), RULES)
+        (report.kind.value, report.due_at or report.due_day) for report in due_on(event, expected)
     ]
 
 
@@ -89,14 +103,14 @@ def test_other_susar() -> None:
 def test_leap_day_counts() -> None:
     """In a leap year the fifteenth day comes one date earlier."""
     aware = moment(datetime(2028, 2, 27, 15, tzinfo=SHANGHAI))
-    assert due_reports(EVENT, False, aware, (), RULES)[1].due_day == date(2028, 3, 13)
+    assert due_on(EVENT, False, aware)[1].due_day == date(2028, 3, 13)
 
 
 def test_the_awareness_day_is_local() -> None:
     """Half past midnight in Shanghai is a new day although it is not one in UTC."""
     aware = moment(datetime(2026, 3, 1, 16, 30, tzinfo=UTC))
     assert aware.day == date(2026, 3, 2)
-    assert due_reports(EVENT, False, aware, (), RULES)[1].due_day == date(2026, 3, 17)
+    assert due_on(EVENT, False, aware)[1].due_day == date(2026, 3, 17)
 
 
 def test_expected_or_unrelated_serious_event_goes_to_the_sponsor_only() -> None:
@@ -126,24 +140,25 @@ def test_unknown_judgements_are_taken_for_the_worse() -> None:
 def test_new_information_starts_its_own_clock() -> None:
     """Each piece of new information on a SUSAR is due fifteen days after it came."""
     first, second = (moment(AWARE.at + timedelta(days=days)) for days in (10, 40))
-    reports = due_reports(EVENT, False, AWARE, (first, second), RULES)
+    reports = due_on(EVENT, False, AWARE, first, second)
     follow_ups = [report for report in reports if report.kind is ReportKind.SUSAR_NEW_INFORMATION]
     assert [(report.counted_from, report.due_day) for report in follow_ups] == [
         (first, first.day + timedelta(days=15)),
         (second, second.day + timedelta(days=15)),
     ]
-    expected = due_reports(EVENT, True, AWARE, (first, second), RULES)
+    expected = due_on(EVENT, True, AWARE, first, second)
     assert [report.kind for report in expected] == [ReportKind.SERIOUS_INITIAL]
 
 
 def test_a_due_report_says_what_it_rests_on() -> None:
     """Jurisdiction, recipient, event and rule are named."""
-    first = due_reports(EVENT, False, AWARE, (), RULES)[0]
+    first = due_on(EVENT, False)[0]
     assert first == DueReport(
         kind=ReportKind.SERIOUS_INITIAL,
         concerns=ReportClass.SERIOUS,
         jurisdiction="CN",
         recipient=ReportRecipient.SPONSOR,
+        starts=ClockStart.AWARENESS,
         counted_from=AWARE,
         due_at=AWARE.at + timedelta(hours=24),
         due_day=None,
@@ -162,7 +177,7 @@ def test_causality_from_possible_on_makes_a_susar(causality: Causality | None) -
 
 def test_deadline_in_hours_to_the_second() -> None:
     """A report at the deadline is in time and one second later is not."""
-    due = due_reports(EVENT, True, AWARE, (), RULES)[0]
+    due = due_on(EVENT, True)[0]
     deadline = AWARE.at + timedelta(hours=24)
     late = moment(deadline + timedelta(seconds=1))
     assert report_status(due, moment(deadline), late) is ReportStatus.SENT
@@ -179,7 +194,7 @@ def test_deadline_in_hours_to_the_second() -> None:
 def test_deadline_in_days_holds_until_local_midnight(day: date, hour: int) -> None:
     """Whatever the hour of awareness, the last minute of the last local day is in time."""
     aware = moment(datetime.combine(day, time(hour), SHANGHAI))
-    due = due_reports(EVENT, False, aware, (), RULES)[1]
+    due = due_on(EVENT, False, aware)[1]
     last_day = day + timedelta(days=15)
     in_time = moment(datetime.combine(last_day, time(23, 59), SHANGHAI))
     too_late = moment(datetime.combine(last_day + timedelta(days=1), time(0), SHANGHAI))
@@ -211,5 +226,5 @@ def test_rules_list_each_clock_once() -> None:
     with pytest.raises(ValueError, match="listed once"):
         replace(RULES, jurisdictions=(replace(china, clocks=china.clocks * 2),))
     both = replace(RULES, jurisdictions=(china, replace(china, name="EU")))
-    reports = due_reports(EVENT, True, AWARE, (), both)
+    reports = due_on(EVENT, True, rules=both)
     assert [report.jurisdiction for report in reports] == ["CN", "EU"]

@@ -58,7 +58,10 @@ def test_visit_window_includes_both_ends(name: str, first: int, last: int) -> No
     for day, status in ((first - 1, OUT), (first, DONE), (last, DONE), (last + 1, OUT)):
         course = replace(TREATED, performed=(seen(day),))
         found = {visit.day: visit.status for visit in plan(course, RULES, today).visits}
-        assert found[after(day)] is (status if _alone(day) else DONE)
+        if day < 4:
+            assert after(day) not in found  # nearer to the infusion than to any visit
+        else:
+            assert found[after(day)] is (status if _alone(day) else DONE)
     unseen = TREATED
     assert visit_status(unseen, name, after(first - 1)) is UPCOMING
     assert visit_status(unseen, name, after(first)) is DUE
@@ -93,15 +96,27 @@ def test_a_day_between_windows_belongs_to_the_nearest_visit() -> None:
 
 def test_a_day_outside_leaves_an_open_window_due() -> None:
     """An early day does not close a visit that can still be made in time."""
-    course = replace(TREATED, performed=(seen(2),))
-    assert visit_status(course, "W1", after(5)) is DUE
-    assert visit_status(course, "W1", after(11)) is OUT
+    course = replace(TREATED, performed=(seen(76),))
+    assert visit_status(course, "W12", after(77)) is DUE
+    assert visit_status(course, "W12", after(92)) is OUT
 
 
-def test_days_up_to_the_last_infusion_are_no_visits() -> None:
-    """The counts of the infusion day itself come before the follow-up."""
-    course = replace(TREATED, performed=(seen(-3), seen(0)))
+@pytest.mark.parametrize("days", [(-3, 0), (1,), (3,)])
+def test_days_nearer_to_the_last_infusion_are_no_visits(days: tuple[int, ...]) -> None:
+    """The counts of its day, and the checks in the days after it, make up for no missed visit."""
+    course = replace(TREATED, performed=tuple(seen(day) for day in days))
     assert visit_status(course, "W1", after(11)) is MISSED
+
+
+@pytest.mark.parametrize(("day", "status"), [(176, OUT), (182, OUT), (183, MISSED), (300, MISSED)])
+def test_the_last_visit_reaches_as_far_forwards_as_backwards(
+    day: int, status: ScheduleStatus
+) -> None:
+    """Day 154 is half way from week 20 to week 24; as far after week 24 nothing stands for it."""
+    course = replace(TREATED, performed=(seen(day),))
+    assert visit_status(course, "W24", after(400)) is status
+    assert visit_status(replace(TREATED, performed=(seen(154),)), "W24", after(400)) is MISSED
+    assert visit_status(replace(TREATED, performed=(seen(155),)), "W24", after(400)) is OUT
 
 
 def test_leaving_the_study_cancels_open_visits_only() -> None:

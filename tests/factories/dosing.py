@@ -87,8 +87,23 @@ async def give_infusion(
     record = as_planned(started_at) | {"bag_ids": await create_bags(api)} | changes
     answer = await change_infusion(api, subject_id, prescribed["number"], **record)
     assert answer.status_code == 200, answer.text
-    body: dict[str, Any] = answer.json()
+    await check_bags(api, answer.json(), started_at - timedelta(minutes=5))
+    read = await api().get(f"{infusions_of(subject_id)}/{prescribed['number']}")
+    body: dict[str, Any] = read.json()
     return body
+
+
+async def check_bags(
+    api: Api, infusion: dict[str, Any], checked_at: datetime, role: Role = Role.SUB_INVESTIGATOR
+) -> None:
+    """Let a second person record that they checked every bag of an infusion."""
+    body = {
+        "infusion_id": infusion["id"],
+        "method": "two_person",
+        "checked_at": checked_at.isoformat(),
+    }
+    for bag in infusion["bags"]:
+        created(await api(role).post(f"/product-bags/{bag['id']}/checks", json=body))
 
 
 async def infuse(api: Api, subject: dict[str, Any], *days: date, **changes: Any) -> list[UUID]:

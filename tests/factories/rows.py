@@ -13,9 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.database import Database
 from app.core.development_issuer import DEVELOPMENT_ISSUER
 from app.domain.vocabulary import Role
-from app.services.access import Actor, Area, Right, Wish, authorize
+from app.services.access import Actor, Wish, authorize
 from app.services.audit import begin_operation
 from app.services.fixture_subjects import fixture_subject
+from app.services.role_matrix import Area, Right
 from tests.conftest import STUDY, Api, TestClock
 
 

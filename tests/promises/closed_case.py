@@ -106,6 +106,15 @@ async def _spare_bag(api: Api, subject_id: str) -> str:
     return bag_id
 
 
+async def _check(case: Case) -> httpx.Response:
+    client, path = case.api(), case.of("product-bags")
+    bag = (await client.get(path)).json()
+    lot = (await client.get(f"/product-lots/{bag['lot_id']}")).json()
+    code = f"{lot['lot_number']}/{bag['bag_number']}"
+    body = {"infusion_id": bag["infusion_id"], "method": "scan", "scanned_code": code}
+    return await client.post(f"{path}/checks", json=body)
+
+
 async def _change(case: Case, path: str, role: Role = PI, **values: Any) -> httpx.Response:
     """Change a record in its present version."""
     client, reason = case.api(role), {"reason": "Source document reviewed."}
@@ -176,6 +185,7 @@ REQUESTS: dict[str, Request] = {
     "upload_csv": _upload,
     "resolve_inbox_item": _release,
     "change_subject": lambda case: _change(case, f"/subjects/{case.treated['id']}", weight_kg=61),
+    "check_product_bag": _check,
     "change_product_bag": lambda case: _change(
         case, case.of("product-bags"), Role.CELL_LABORATORY, status="discarded"
     ),

@@ -94,6 +94,7 @@ async def care(api, subject_id: str) -> None:
     await post(api(), "/labs", results=batch)
     correction = {"value": 1.3, "unit": "10*9/L", "reason": "Counted again."}
     await post(api(), f"/labs/{lab['id']}/corrections", **correction)
+    await judge(api)
     records = {
         "/transfusions": {"product": "platelets", "given_at": when},
         "/concomitant-medications": {
@@ -105,6 +106,15 @@ async def care(api, subject_id: str) -> None:
     }
     for path, body in records.items():
         await change(api(), path, await post(api(), path, **own, **body), retracted=True)
+
+
+async def judge(api) -> None:
+    """Record by which limits a laboratory judges, and take that back."""
+    limits = {"analyte": "ANC", "unit": "10*9/L", "low": 1.8}
+    named = limits | {"laboratory": "WARD", "effective_from": "2026-01-01"}
+    made = await post(api(Role.DATA_MANAGER), "/reference-ranges", **named)
+    path = f"/reference-ranges/{made['id']}/retraction"
+    await post(api(Role.STUDY_COORDINATOR), path, reason="Of another laboratory.")
 
 
 async def let_in(api, clock, subject_id: str) -> None:
@@ -196,7 +206,8 @@ async def dose(api, subject_id: str) -> None:
     await change(pharmacy, "/product-lots", lot, released=True)
     (bag,) = await create_bags(api, 1)
     await change(pharmacy, "/product-bags", {"id": bag, "version": 1}, status="discarded")
-    await give_infusion(api, subject_id, at(FIRST_INFUSION), cells=120_000_000)
+    given = {"cells": 120_000_000, "premedication_dose_mg": 4}
+    await give_infusion(api, subject_id, at(FIRST_INFUSION), **given)
     unreleased = await pharmacy.post("/product-lots", json=LOT | {"lot_number": ""})
     assert unreleased.status_code == 422
 
@@ -212,6 +223,67 @@ async def safety(api, subject_id: str) -> None:
     await post(api(Role.SUB_INVESTIGATOR), path, **answer, rationale="Not of the cells.")
     stale = answer | {"adverse_event_version": 1, "rationale": "Too late."}
     assert (await api().post(path, json=stale)).status_code == 409
+    await report(api, event)
+
+
+async def report(api, event: dict) -> None:
+    """List what is expected, record what came to light and what was sent, and take both back."""
+    entries = [{"term": event["term"], "max_expected_grade": 2}]
+    await post(
+        api(Role.DATA_MANAGER),
+        "/reference-safety-information",
+        effective_on="2026-01-01",
+        title="Edition 1",
+        entries=entries,
+    )
+    serious = {"seriousness": ["medically_important"], "aware_at": event["onset_at"]}
+    event = await change(api(), "/adverse-events", event, **serious)
+    path, why = f"/adverse-events/{event['id']}", {"reason": "Of another event."}
+    received = {"received_at": event["aware_at"], "summary": "Seen again."}
+    told = await post(api(), f"{path}/follow-ups", **received)
+    await post(api(), f"{path}/follow-ups/{told['id']}/retraction", **why)
+    (clock, *_) = (await api().get(f"{path}/safety-reports")).json()["clocks"]
+    named = {name: clock[name] for name in ("jurisdiction", "kind", "counted_from")}
+    sent = await post(api(), f"{path}/safety-reports", **named, sent_at=clock["counted_from"])
+    await post(api(), f"{path}/safety-reports/{sent['id']}/retraction", **why)
+    corrected = {"grade": 3, "corrects_grade": True, "seriousness": [], "corrects_assessment": True}
+    await change(api(), "/adverse-events", event, **corrected)
+
+
+async def depart(api, subject_id: str) -> None:
+    """Report a deviation and weigh it anew, and note on it and on one that is derived."""
+    report = {"category": "consent", "day": "2026-05-20", "severity": "minor"}
+    body = report | {"subject_id": subject_id, "description": "Initialled a day late."}
+    reported = await post(api(Role.STUDY_COORDINATOR), "/deviations", **body)
+    await change(api(), "/deviations", reported, severity="major")
+    derived = {"subject_id": subject_id, "key": "premedication_dose:1"}
+    for target in ({"deviation_id": reported["id"]}, derived):
+        body = target | {"text": "Looked into.", "assessment": "important"}
+        await post(api(Role.SUB_INVESTIGATOR), "/deviations/notes", **body)
+
+
+async def inquire(api, subject_id: str) -> None:
+    """Ask about a subject, answer, and hold the record against its source."""
+    target = {"record_type": "subject", "record_id": subject_id}
+    body = target | {"subject_id": subject_id, "field": "weight_kg"}
+    asked = await post(api(Role.MONITOR), "/queries", **body, text="On which scale?")
+    await change(api(Role.STUDY_COORDINATOR), "/queries", asked, action="answer")
+    version = (await api().get(f"/subjects/{subject_id}")).json()["version"]
+    await post(api(Role.MONITOR), "/source-verifications", **target, record_version=version)
+
+
+async def reconsider(api) -> None:
+    """Conclude on what moved: the event was changed after it was signed as no DLT; sign again."""
+    committee = api(Role.SAFETY_COMMITTEE)
+    (item, *_) = (await committee.get("/evidence-moved")).json()["items"]
+    named = {name: item[name] for name in ("type", "id", "moved_digest")}
+    word = {"conclusion": "to_be_revised", "text": "The event has to be judged again."}
+    await post(committee, "/evidence-moved/reviews", **named, **word)
+    (event,) = (await api().get("/adverse-events")).json()["items"]
+    again = {"is_dlt": False, "adverse_event_version": event["version"], "rationale": "Again no."}
+    await post(
+        api(Role.SUB_INVESTIGATOR), f"/adverse-events/{event['id']}/dlt-adjudications", **again
+    )
 
 
 async def sign_off(api, unwatched, clock, subject_id: str) -> None:
@@ -293,6 +365,9 @@ async def course(api, unwatched, clock) -> None:
     await upload(api, subject["number"])
     await push(api)
     await safety(api, subject["id"])
+    await reconsider(api)
+    await depart(api, subject["id"])
+    await inquire(api, subject["id"])
     leaver = await screened_subject(api)
     day = date(2026, 6, 3).isoformat()
     exit_ = {"event": "screen_failed", "event_date": day, "reason": "Criterion not met."}

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from app.core.database import API_ROLE
 from app.domain.vocabulary import Role
 from app.mllp.intake import Intake, Peer
-from app.models import OF_CASEBOOK, Base, Record, Subject
+from app.models import CLOSED_WITH_CASEBOOK, OF_CASEBOOK, Base, Record, Subject
 from app.services.audit import begin_operation
 from app.services.senders import sender_of_code
 from tests.conftest import KEYRING, STUDY
@@ -44,10 +44,19 @@ OF_NO_CASEBOOK = {
     "create_machine_client", "change_machine_client", "issue_machine_token", "unlock_signing",
     # decisions about the ladder
     "propose_decision", "give_verdict", "withdraw_decision", "propose_expansion",
+    # what people conclude when the evidence moved, casebooks closed since among it
+    "review_evidence",
+    # what is told and learned about events after the lock as before it, and what is expected
+    "record_safety_report", "retract_safety_report", "create_follow_up", "retract_follow_up",
+    "create_reference_safety_information",
+    # by what laboratories judge: the results stay as they are, what follows from them moves
+    "create_reference_range", "retract_reference_range",
     # who the subject is, which is kept apart from the trial's records
     "create_identifier", "retract_identifier", "put_identity", "create_disclosure",
     # what is said about records, casebooks among them
     "create_signature", "lock_casebook", "create_data_cut", "request_redaction",
+    "report_deviation", "change_deviation", "write_deviation_note",
+    "create_query", "change_query", "create_source_verification",
     # takes a value away by two persons, from closed casebooks too, and their signatures hold (P16)
     "execute_redaction",
     # questions and rehearsals
@@ -126,6 +135,7 @@ COPIES = {
     "infusion": {"number": 9},
     "lab_result": {"specimen": "X-1", "result_version": 9},
     "product_bag": {"bag_number": "X-1"},
+    "bag_movement": {},
 }
 COPY = """
 INSERT INTO {table} SELECT (jsonb_populate_record(NULL::{table},
@@ -135,14 +145,15 @@ INSERT INTO {table} SELECT (jsonb_populate_record(NULL::{table},
 """
 UPDATE = "UPDATE {table} SET id = id {narrowed}"
 OF_AN_INFUSION = "WHERE infusion_id IS NOT NULL"
+OF_BAGS = {"product_bag", "bag_movement"}
 
 
 def statements(case) -> dict[str, tuple[str, dict]]:
     """Write an INSERT for each table, and an UPDATE for each whose rows may change."""
     made = {}
-    for model in OF_CASEBOOK:
+    for model in CLOSED_WITH_CASEBOOK:
         table = model.__tablename__
-        narrowed = OF_AN_INFUSION if table == "product_bag" else ""
+        narrowed = OF_AN_INFUSION if table in OF_BAGS else ""
         if model is not Subject:
             changes = dict(COPIES[table])
             if "subject_id" in changes:
@@ -190,6 +201,10 @@ def test_every_table_of_a_subject_is_in_the_casebook_or_said_not_to_be():
         "casebook",  # says itself how far it is closed
         "inbox_item",  # takes what comes too late
         "signature",  # is put on closed casebooks
+        "reported_deviation", "deviation_note",  # say of closed casebooks what went wrong
+        "query", "query_message",  # ask and answer about closed casebooks as about open ones
+        "source_verification",  # is said of the records, before the lock and after it
+        "evidence_review",  # says what evidence means that moved, often after the lock
         "person", "secret", "subject_identifier", "vault_access",  # identity is kept apart
     }  # fmt: skip
     held = {model.__tablename__ for model in OF_CASEBOOK}

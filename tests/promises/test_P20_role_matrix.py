@@ -14,7 +14,7 @@ import pytest
 from app.core.config import Settings
 from app.domain.vocabulary import Role
 from app.main import create_app
-from app.services.access import MATRIX, Area
+from app.services.role_matrix import MATRIX, Area
 from app.services.role_page import AREAS, SHORT
 from tests.factories.casebooks import bring_to
 from tests.factories.doors import knock

@@ -38,7 +38,9 @@ TABLES = {
     "medication_id": "concomitant_medication",
     "assessment_id": "assessment",
     "disposition_id": "disposition",
+    "deviation_id": "reported_deviation",
     "identifier_id": "vault.subject_identifier",
+    "query_id": "query",
     "sender_id": "sender",
     "key_id": "sender_key",
     "item_id": "inbox_item",
@@ -48,9 +50,10 @@ TABLES = {
     "lot_id": "product_lot",
     "bag_id": "product_bag",
     "infusion_id": "infusion",
+    "range_id": "reference_range",
 }
 # What every site of a study shares.
-SHARED = {"lot_id", "bag_id", "decision_id", "cut_id", "request_id", "operation_id"}
+SHARED = {"lot_id", "bag_id", "range_id", "decision_id", "cut_id", "request_id", "operation_id"}
 RESOURCES = {
     "Observation": "lab_result",
     "Patient": "subject",
@@ -59,7 +62,7 @@ RESOURCES = {
 }
 FIXED = {"number": "1", "criterion": "I6", "record_type": "infusion"}
 # Recorded from their examples.
-POSTED = ("/transfusions", "/concomitant-medications", "/assessments")
+POSTED = ("/transfusions", "/concomitant-medications", "/assessments", "/deviations")
 
 
 def operations():
@@ -145,6 +148,8 @@ async def ids(api, clock):
     for path in POSTED:
         body = example(DOCUMENT["paths"][f"/api/v1/studies/{{study}}{path}"]["post"])
         created(await coordinator.post(path, json=body | {"subject_id": subject["id"]}))
+    limits = example(DOCUMENT["paths"]["/api/v1/studies/{study}/reference-ranges"]["post"])
+    created(await coordinator.post("/reference-ranges", json=limits))
     own = f"/subjects/{subject['id']}"
     said = {"kind": "patient", "value": "4711", "reason": "Printed on the label."}
     answer = await coordinator.post(f"{own}/identifiers", json=said)
@@ -152,6 +157,8 @@ async def ids(api, clock):
         del said["reason"]
         answer = await coordinator.post(f"{own}/identifiers", json=said)
     created(answer)
+    asked = {"subject_id": subject["id"], "record_type": "subject", "text": "Seen by whom?"}
+    created(await api(Role.MONITOR).post("/queries", json=asked))
     left = {"event": "pregnancy", "event_date": "2026-06-03", "reason": "Told by the subject."}
     created(await coordinator.post(f"{own}/disposition", json=left))
     await send(await laboratory(api), of("nobody", local()))
@@ -215,7 +222,8 @@ async def test_ids_of_another_study_are_not_there(api, ids):
 async def test_ids_of_another_site_are_not_there(api, ids):
     """With every right at one's own site, an id of another answers as an absent one does."""
     client = await everything(api, "silke", await set_up_site(api, "02"))
-    assert await told_apart(client, STUDY, ids, SHARED | {"product_lot", "product_bag"}) == []
+    shared = SHARED | {"product_lot", "product_bag", "reference_range"}
+    assert await told_apart(client, STUDY, ids, shared) == []
 
 
 async def test_control_the_same_ids_are_there_for_their_own(api, ids):
@@ -279,12 +287,14 @@ async def test_the_database_shows_no_foreign_site(api, ids):
         study = await session.scalar(text("SELECT study_id FROM study"))
         whole = await seen(session, tables, f"{{{study}}}")
         assert {"subject", "enrolment", "dlt_adjudication", "sender", "inbox_item"} <= whole
-        assert await seen(session, tables, f"{{{study}}}", f"{{{site}}}") <= {"change"}
+        shown = await seen(session, tables, f"{{{study}}}", f"{{{site}}}")
+        assert shown <= {"change", "bag_movement"}
         about = (
             "change WHERE coalesce(new ->> 'subject_id', new ->> 'sender_id',"
             " new ->> 'message_id') IS NOT NULL OR table_name IN ('subject', 'sender')"
         )
-        assert await seen(session, [about], f"{{{study}}}", f"{{{site}}}") == set()
+        for_somebody = "bag_movement WHERE infusion_id IS NOT NULL"
+        assert await seen(session, [about, for_somebody], f"{{{study}}}", f"{{{site}}}") == set()
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,8 @@ class TrailWatch:
         (operations,) = (
             operations
             for path, operations in self._app.openapi()["paths"].items()
-            if re.fullmatch(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path)), request.url.path)
+            if request.method.lower() in operations
+            and re.fullmatch(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path)), request.url.path)
         )
         name: str = operations[request.method.lower()]["operationId"]
         return name

@@ -268,7 +268,7 @@ async def test_an_expected_event_is_no_susar_and_news_starts_a_clock(api, report
     worse = (await change(client, serious, grade=4)).json()
     kinds = [item["kind"] for item in worse["due_reports"]]
     assert kinds == ["serious_initial", "susar_initial", "susar_new_information"]
-    expected = (await change(client, worse, expected=True)).json()
+    expected = (await change(client, worse, expected=True, corrects_assessment=True)).json()
     assert [item["kind"] for item in expected["due_reports"]] == ["serious_initial"]
 
 

@@ -1,6 +1,9 @@
 """Assessments over HTTP: content is held to its kind, exactly."""
 
+from datetime import timedelta
+
 import pytest
+from sqlalchemy import text
 
 from app.domain.assessment_content import CONTENT_KEYS
 from app.domain.vocabulary import AssessmentKind, Role
@@ -135,3 +138,32 @@ async def test_an_assessment_of_the_future_is_refused(api):
     body["performed_at"] = "2026-06-02T00:00:00Z"
     answer = await api().post("/assessments", json=body)
     assert (answer.status_code, answer.json()["code"]) == (422, "future_moment")
+
+
+async def test_qtcf_is_worked_out_beside_what_was_reported(api):
+    """The formula's own value is shown, with and without a reported one."""
+    body = assessment(await register(api), "ecg", {"qt_ms": 400, "rr_ms": 800})
+    made = (await api().post("/assessments", json=body)).json()
+    assert made["computed_qtcf_ms"] == 430.89
+    assert made["content"] == {"qt_ms": 400, "rr_ms": 800}
+    body["content"] = {"qtcf_ms": 431}
+    assert (await api().post("/assessments", json=body)).json()["computed_qtcf_ms"] is None
+
+
+async def test_a_marrow_says_what_its_disease_still_asks_for(api, session, clock):
+    """A lymphoma asks for both findings; a changed disease for another, and the past stays."""
+    client = api(Role.STUDY_COORDINATOR)
+    subject_id = await register(api, disease="lymphoma")
+    body = assessment(subject_id, "bone_marrow", {"blasts_percent": 1})
+    made = (await client.post("/assessments", json=body)).json()
+    missing = ["flow_mrd_missing", "ihc_infiltration_missing"]
+    assert [each["code"] for each in made["doubts"]] == missing
+    before = (await session.execute(text("SELECT clock_timestamp()"))).scalar_one()
+    path, tag = f"/subjects/{subject_id}", {"If-Match": '"v1"'}
+    change = REASON | {"disease": "acute_lymphoblastic_leukemia"}
+    assert (await client.patch(path, json=change, headers=tag)).status_code == 200
+    (found,) = (await client.get("/assessments")).json()["items"]
+    assert found["doubts"] == []
+    clock.now = before + timedelta(days=1)
+    then = await client.get(f"/assessments/{made['id']}", params={"as_of": before.isoformat()})
+    assert [each["code"] for each in then.json()["doubts"]] == missing

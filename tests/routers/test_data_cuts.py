@@ -31,6 +31,10 @@ LEFT_OUT = {
     "inbox_item": "what a laboratory sent, of no subject yet",
     "signature": "who signed it, beside a copy of what was shown",
     "casebook": "how far the records are closed, not what they say",
+    "query": "what is asked about the records, which the committee does not read",
+    "query_message": "what is answered to that",
+    "source_verification": "what was held against the source, not what it says",
+    "evidence_review": "what is concluded from a movement, which a cut derives for itself",
 }
 
 

@@ -148,7 +148,22 @@ async def test_a_changed_event_has_to_be_adjudicated_again(api, report):
     ahead = await sign(client, changed, is_dlt=False, version=3)
     assert ahead.status_code == 409
     assert (await sign(client, changed, is_dlt=False)).status_code == 201
-    assert (await standing(api, event))["state"] == "not_a_candidate"
+    assert (await standing(api, event))["state"] == "not_dlt"
+
+
+async def test_an_event_that_got_better_is_still_to_be_adjudicated(api, report):
+    """A lower grade takes no candidate away; only a grade that was never right does."""
+    event = await report()
+    client = api(Role.PRINCIPAL_INVESTIGATOR)
+    better = (await change(client, event, grade=1)).json()
+    assert (better["grade"], better["worst_grade"]) == (1, 3)
+    assert better["dlt"]["state"] == "pending"
+    again = (await change(client, better, grade=3)).json()
+    corrected = (await change(client, again, grade=2, corrects_grade=True)).json()
+    assert (corrected["worst_grade"], corrected["dlt"]["state"]) == (3, "pending")
+    only = await report()
+    never = (await change(client, only, grade=2, corrects_grade=True)).json()
+    assert (never["worst_grade"], never["dlt"]["state"]) == (2, "not_a_candidate")
 
 
 async def test_a_signature_and_a_change_at_once_leave_the_event_undecided(committing_api):

@@ -70,12 +70,12 @@ async def test_what_may_have_been_given_is_not_cancelled(api, clock, volume):
 
 
 async def test_a_reaction_after_an_empty_attempt_is_seen(api, clock, subject):
-    """It has to be adjudicated, and a subject who got nothing is still not dosed."""
+    """It has to be adjudicated; a subject who got nothing is not dosed, and no treatment began."""
     await adverse_event(api, {"id": subject}, clock().date(), term="Anaphylaxis", grade=4)
     found = await counted(api, subject)
     assert (found["state"], found["open_items"]) == ("not_dosed", 1)
     (event,) = (await api().get(f"/adverse-events?subject={subject}")).json()["items"]
-    assert (event["dlt"]["state"], event["treatment_emergent"]) == ("pending", True)
+    assert (event["dlt"]["state"], event["treatment_emergent"]) == ("pending", False)
 
 
 async def test_a_death_after_an_empty_attempt_holds_the_trial(api, clock, subject):
@@ -96,3 +96,17 @@ async def test_a_missed_infusion_is_named(api, clock):
     assert reasons[1]["message"] == (
         "Infusion 1 is neither given nor cancelled; record it or cancel it."
     )
+
+
+async def test_treatment_begins_with_what_may_have_been_given(api, clock):
+    """Before its volume is filed an infusion counts; on record as empty it began nothing."""
+    subject = await enrolled(api)
+    await give_infusion(api, subject, clock(), stopped_at=None, volume_ml=None)
+    event = await adverse_event(api, {"id": subject}, clock().date())
+
+    async def emergent() -> bool:
+        return (await api().get(f"/adverse-events/{event}")).json()["treatment_emergent"]
+
+    assert await emergent() is True
+    assert (await change_infusion(api, subject, 1, volume_ml=0)).status_code == 200
+    assert await emergent() is False

@@ -14,6 +14,7 @@ from tests.factories.events import adjudicate, adverse_event, dose_limiting_even
 from tests.factories.ladder import amend, decide, read_ladder, treat
 from tests.factories.rows import move_to, writing
 from tests.factories.subjects import FIRST_INFUSION, eligible_subject, enrolled_subject
+from tests.routers.test_data_cuts import present
 
 WINDOW_END = FIRST_INFUSION + timedelta(days=28)
 
@@ -55,6 +56,34 @@ async def test_a_tolerated_level_recommends_escalation(api, clock):
     assert (found["permitted"], found["approval_required"]) == (True, True)
     assert found["highest_tolerated"] == "A"
     assert "escalate" in found["admissible_actions"]
+
+
+async def test_a_late_dlt_supersedes_the_escalation_and_the_ladder_says_so(
+    committing_api, committing_database, clock
+):
+    """The decision stays on record and in force; at an earlier moment nothing had overtaken it."""
+    api = committing_api
+    first, *_ = await treat(api, clock, FIRST_INFUSION, 3)
+    decision = await decide(api, "escalate")
+    before = await present(committing_database, clock)
+    assert (await read_ladder(api))["superseded"] == []
+    event = await adverse_event(api, first, FIRST_INFUSION)
+    assert (await read_ladder(api))["superseded"] == [], "a question is no answer yet"
+    await adjudicate(api, event, is_dlt=True)
+    found = await read_ladder(api)
+    assert (found["recommendation"], found["target_level"]) == ("refill_lower", "A")
+    (late,) = found["superseded"]
+    assert (late["decision_id"], late["round"], late["action"]) == (decision["id"], 1, "escalate")
+    assert (late["dose_level"], late["subject_ids"]) == ("B", [first["id"]])
+    assert late["reason"]["code"] == "decision_superseded"
+    assert "1 of 3 subjects of level A had a DLT" in late["reason"]["message"]
+    (kept,) = (await api().get("/escalation/decisions")).json()["items"]
+    assert (kept["id"], kept["status"]) == (decision["id"], "in_force")
+    await present(committing_database, clock)
+    past = await api().get("/escalation", params={"as_of": before.isoformat()})
+    assert past.json()["superseded"] == []
+    printed = await api().get("/escalation/dossier", params={"format": "html"})
+    assert f"Round 1 (escalate): {late['reason']['message']}" in printed.text
 
 
 async def test_open_windows_block(api, clock):

@@ -156,4 +156,8 @@ def _rests_on(deciding: Rule | None, given: GradingInput) -> tuple[str, ...]:
         "baseline uln": given.baseline_uln,
         "threshold": edge,
     }
-    return tuple(f"{name} {number:f}" for name, number in numbers.items() if number is not None)
+    return tuple(
+        f"{name} {number:f}" + (f" from {given.origins[name]}" if name in given.origins else "")
+        for name, number in numbers.items()
+        if number is not None
+    )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from app.domain.ctcae.tables import Basis, Condition, Direction, Rule
@@ -16,7 +16,8 @@ class GradingInput:
     """A result with what its grade depends on, all in the canonical unit of the analyte.
 
     `baseline_uln` is the upper limit that came with the baseline; without it the one of this
-    result serves. `on_anticoagulant` is None when nobody recorded it.
+    result serves. `on_anticoagulant` is None when nobody recorded it. `origins` tells where a
+    limit is from that did not come with the result, by its name in what a grade rests on.
     """
 
     measurement: Measurement
@@ -25,6 +26,7 @@ class GradingInput:
     baseline: Decimal | None = None
     baseline_uln: Decimal | None = None
     on_anticoagulant: bool | None = None
+    origins: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def baseline_abnormal(self) -> bool | None:

@@ -62,6 +62,11 @@ def grade_exists(name: str, grade: int) -> bool:
     return term is not None and grade in term.grades
 
 
+def needs_specification(name: str) -> bool:
+    """Tell whether a term only says the organ class, so that words have to say what happened."""
+    return name.endswith("Other, specify")
+
+
 # Cytopenias that a blood count alone shows: expected in this disease, hence set apart for DLT.
 CYTOPENIA_TERMS = frozenset(
     {
