@@ -127,7 +127,7 @@ class Stage:
         return subject
 
     def _infuse(self, subject: dict[str, Any], part: Part, number: int) -> None:
-        """Prescribe an infusion, register its bags, check them and record it as given."""
+        """Prescribe an infusion, register its bags, record it as given and its bags as checked."""
         day = part.first_day + 7 * (number - 1)
         path = f"/subjects/{subject['id']}/infusions"
         key = f"{part.number}-{number}"
@@ -135,16 +135,8 @@ class Stage:
         if planned["started_at"] or self.api.get(f"{path}/{number}")["started_at"]:
             return
         bags = self._bags(key, day, planned["planned_bags"])
-        allocation = {"bag_ids": bags, "reason": "Thawed for the infusion."}
-        for bag in self.api.patch(f"{path}/{number}", allocation, PI)["bags"]:
-            scan = {
-                "infusion_id": planned["id"],
-                "method": "scan",
-                "scanned_code": f"{bag['lot_number']}/{bag['bag_number']}",
-                "checked_at": self.at(day, 1, 30),
-            }
-            self.api.post(f"/product-bags/{bag['id']}/checks", scan, f"check-{bag['id']}", PI)
         record = {
+            "bag_ids": bags,
             "premedication_drug": "dexamethasone",
             "premedication_dose_mg": 5,
             "premedication_at": self.at(day, 1, 0),
@@ -156,7 +148,15 @@ class Stage:
             "viability_percent": 91,
             "reason": "Infusion given and recorded at the bedside.",
         }
-        self.api.patch(f"{path}/{number}", record, PI)
+        # All is entered later: bags of a past infusion come with its start, checks after them.
+        for bag in self.api.patch(f"{path}/{number}", record, PI)["bags"]:
+            scan = {
+                "infusion_id": planned["id"],
+                "method": "scan",
+                "scanned_code": f"{bag['lot_number']}/{bag['bag_number']}",
+                "checked_at": self.at(day, 1, 30),
+            }
+            self.api.post(f"/product-bags/{bag['id']}/checks", scan, f"check-{bag['id']}", PI)
 
     def _bags(self, key: str, day: int, count: int) -> list[str]:
         """Register and release a lot for one infusion and give the ids of its bags."""
