@@ -6,7 +6,7 @@
 .DELETE_ON_ERROR:
 .PHONY: help run demo test check lint types contracts fmt migrate openapi promises guards fuzz conduct chaos lock clean \
 	bench bench-labs bench-panels bench-bulk bench-messages bench-storage bench-scale bench-series \
-	bench-seal
+	bench-metrics bench-seal
 
 PYTHON ?= python3
 EXAMPLES ?= 1000
@@ -101,6 +101,9 @@ bench-scale: $(INSTALLED) ## Measure panels beside half a million results that a
 
 bench-series: $(INSTALLED) ## Measure reading fifty results beside the database's own JSON
 	$(BIN)/python -m benchmarks.series $(BENCH)
+
+bench-metrics: $(INSTALLED) ## Measure one study's metrics alone and beside 10 million other results
+	$(BIN)/python -m benchmarks.metrics $(BENCH)
 
 bench-seal: $(INSTALLED) ## Measure operations sealed a second, and what that costs who writes
 	$(BIN)/python -m benchmarks.seal $(BENCH)

@@ -33,7 +33,7 @@ def serve(wanted: argparse.Namespace) -> None:
     from app import server
     from app.core.logging import configure_logging
 
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, "api")
     server.serve(settings, lambda address: print(_welcome(settings, address), flush=True))
 
 
@@ -59,7 +59,7 @@ def mllp(wanted: argparse.Namespace) -> None:
     from app.core.logging import configure_logging
     from app.mllp import process
 
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, "mllp")
     local = (wanted.study, wanted.sender) if wanted.study else None
     process.listen(settings, local, lambda at: print(f"MLLP is answered at {at}", flush=True))
 
@@ -70,7 +70,7 @@ def seal(wanted: argparse.Namespace) -> None:
     from app.core.logging import configure_logging
 
     settings = Settings()
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, "sealer")
     wish = sealer.SealWish(wanted.once, wanted.rebuild_nodes, wanted.acknowledge_rollback)
     sealer.seal(settings, wish, lambda said: print(said, flush=True))
 

@@ -11,19 +11,33 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from fastapi.telemetry import TelemetryConfig
+from opentelemetry.trace import TracerProvider
+from prometheus_client import CollectorRegistry
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from app.core.clock import Clock, system_clock
 from app.core.config import Settings
 from app.core.database import Database
 from app.core.development_issuer import DevelopmentIssuer
+from app.core.errors import OperatorError
 from app.core.keyring import SECRET_BYTES, Keyring
 from app.core.machine_issuer import MachineIssuer
 from app.core.rate import Rates
+from app.core.rendering import Renderer
+from app.core.telemetry import Process, registry_of
 from app.core.tokens import TokenVerifier
+from app.domain.inbound import Door
 from app.routers import BULK_ROUTERS, DEVELOPMENT_ROUTERS, ROUTERS, openapi, problems
+from app.routers.metrics_route import CountingPlaces
 from app.routers.middleware import Surroundings
+from app.services.ingest_counts import show_doors
 from app.services.lab_intake import LabIntake
+from app.services.metric_store import MetricStore
+from app.services.watched_studies import StudyWatch
+
+# What machines ask all the time tells nothing.
+_UNTRACED = ("/livez", "/readyz", "/metrics")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +60,7 @@ def create_app(
 
     Without `own` issuers it issues no tokens itself.
     """
-    own = own or OwnIssuers()
+    own, tracing = own or OwnIssuers(), _tracing(settings)
     app = FastAPI(
         title="MSC-ICAHT",
         version="1",
@@ -57,18 +71,59 @@ def create_app(
         # An engine takes 307 for an answer, and what it sent for stored.
         redirect_slashes=False,
         generate_unique_id_function=operation_id,
+        telemetry=_telemetry(tracing),
     )
+    app.state.tracing = tracing
     app.state.settings = settings
     app.state.database = database
     app.state.verifier = verifier
-    app.state.development_issuer = own.development
-    app.state.machine_issuer = own.machines
+    app.state.development_issuer, app.state.machine_issuer = own.development, own.machines
     app.state.keyring = keyring
     app.state.rates = Rates()
     app.state.lab_intake = LabIntake(database)
+    app.state.metric_store, app.state.counting_places = MetricStore(), CountingPlaces()
+    app.state.renderer = Renderer()
     app.state.clock = clock
+    app.state.watch = StudyWatch(database, settings.metrics_studies, clock)
+    app.state.registry = _registry(settings)
     _mount(app, settings)
     return app
+
+
+def _registry(settings: Settings) -> CollectorRegistry:
+    """Return what this process counts; that of development seals beside the requests."""
+    show_doors(*(door for door in Door if door is not Door.MLLP))
+    beside = () if settings.in_production else (Process.SEALER,)
+    return registry_of(Process.API, *beside)
+
+
+def _tracing(settings: Settings) -> Any:
+    """Return what makes spans and sends them, None without an address; raise OperatorError."""
+    endpoint = settings.otel_exporter_otlp_endpoint
+    if endpoint is None:
+        return None
+    try:
+        from app.core.tracing import tracer_provider  # noqa: PLC0415 - of an optional extra
+    except ImportError as error:
+        raise OperatorError(
+            "OTEL_EXPORTER_OTLP_ENDPOINT needs the extra: pip install 'msc-icaht[telemetry]'."
+        ) from error
+    return tracer_provider(endpoint)
+
+
+def _telemetry(tracing: TracerProvider | None) -> TelemetryConfig:
+    """Tell the framework to make spans for us, or nothing; never what its environment says.
+
+    Its own logs hold the messages of errors, and its metrics are ours already.
+    """
+    return {
+        "tracing": tracing is not None,
+        "tracer_provider": tracing,
+        "metrics": False,
+        "logs": False,
+        "auto_configure": False,
+        "exclude": lambda scope: scope.get("path") in _UNTRACED,
+    }
 
 
 @asynccontextmanager
@@ -81,7 +136,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     fresh = asyncio.create_task(app.state.verifier.keep_fresh())
     yield
     fresh.cancel()
+    app.state.renderer.close()
     await app.state.database.close()
+    if app.state.tracing is not None:
+        await asyncio.to_thread(app.state.tracing.shutdown)
 
 
 def _mount(app: FastAPI, settings: Settings) -> None:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-import asyncpg
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from app.core.config import Environment, Settings
-from app.core.database import SEALER_ROLE, Database
+from app.core.database import DATABASE_FAILURES, SEALER_ROLE, Database
 from app.core.errors import OperatorError
+from app.core.exposition import exposed_metrics
 from app.core.logging import log
 from app.core.migration import is_current
 from app.core.seal_key import KEY_FILE, SealKey, local_seal_key, read_seal_key
+from app.core.telemetry import SEAL_INTERRUPTIONS, SEAL_LAG_READING, SEALED, Process, registry_of
 from app.core.witnesses import CHECKPOINTS, Witness
 from app.domain.seal_note import Checkpoint, origin
 from app.operations import database_urls, with_database
@@ -32,20 +33,15 @@ from app.services.seal_restore import (
     lacking,
     published_of,
 )
-from app.services.seal_state import hold_state, seal_lag
+from app.services.seal_state import hold_state, look_at_lag
 from app.services.sealing import Sealing
 
 PASS_SECONDS = 1.0
-LAG_SECONDS = 60
 LAG_PASSES = 10
 STOP_SECONDS = 5
 # Of the advisory lock that lets one sealer work at a time; it only has to be our own.
 SEALING = 72_123_352
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# The driver's own errors while connecting come as they are.
-_TROUBLES = (
-    OSError, TimeoutError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError,
-)  # fmt: skip
 
 
 class Sealer:
@@ -75,7 +71,9 @@ class Sealer:
                 async with self._alone() as connection:
                     trouble = None
                     await self._work(connection)
-            except _TROUBLES as error:
+            except DATABASE_FAILURES as error:
+                SEAL_INTERRUPTIONS.inc()
+                SEAL_LAG_READING.set(math.nan)
                 name = type(error).__name__
                 if name != trouble:
                     log.warning("seal_interrupted", error=name)
@@ -134,7 +132,8 @@ class Sealer:
         while not self._stopped.is_set():
             await self._seal_all(connection, sealing)
             if passes % LAG_PASSES == 0:
-                await look_at_lag(connection)
+                async with _session(connection) as session:
+                    await look_at_lag(session)
             passes += 1
             await self._rest()
 
@@ -149,6 +148,7 @@ class Sealer:
             if sealed.note:
                 self._published = sealed.stated
                 await self._publish(sealed.note)
+            SEALED.inc(sealed.operations)
             count += sealed.operations
             if not sealed.is_full or self._stopped.is_set():
                 return count
@@ -196,14 +196,6 @@ async def _lock(connection: AsyncConnection) -> bool:
     got = await connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": SEALING})
     await connection.commit()
     return bool(got)
-
-
-async def look_at_lag(connection: AsyncConnection) -> None:
-    """Raise the alarm when an operation waits too long: an open transaction holds all behind it."""
-    async with _session(connection) as session:
-        lag = await seal_lag(session)
-    if lag > LAG_SECONDS:
-        log.error("seal_lags", seconds=round(lag), limit=LAG_SECONDS)
 
 
 def sealer_of(settings: Settings, database: Database) -> Sealer:
@@ -256,9 +248,13 @@ async def _seal(settings: Settings, url: str, wish: SealWish, say: Callable[[str
             loop = asyncio.get_running_loop()
             for each in _STOP_SIGNALS:
                 loop.add_signal_handler(each, sealer.stop)
-            say("Sealing every second. Stop with Ctrl-C.")
-            await sealer.run()
-    except _TROUBLES as error:
+            shown = registry_of(Process.SEALER)
+            with exposed_metrics(settings.metrics_host, settings.metrics_port, shown):
+                log.info("started")
+                say("Sealing every second. Stop with Ctrl-C.")
+                await sealer.run()
+                log.info("stopped")
+    except DATABASE_FAILURES as error:
         raise OperatorError(f"Nothing can be sealed ({type(error).__name__}).") from error
     finally:
         await database.close()

@@ -21,6 +21,7 @@ from app.core.errors import OperatorError
 from app.core.issuer_keys import IssuerKeys
 from app.core.key_files import configured_key, local_key
 from app.core.keyring import Keyring, local_keyring
+from app.core.logging import log
 from app.core.machine_issuer import KEY_FILE, MachineIssuer
 from app.core.migration import is_current, migrate
 from app.core.tokens import TokenVerifier, TrustedIssuer
@@ -84,10 +85,12 @@ class _Server(uvicorn.Server):
         """Serve, and end what works beside whatever happens."""
         async with AsyncExitStack() as self._stack:
             await super().serve(sockets)
+        log.info("stopped")
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the port, then say so."""
         await super().startup(sockets)
+        log.info("started")
         self._announce()
         await self._stack.enter_async_context(self._beside)
 

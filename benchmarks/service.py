@@ -118,14 +118,16 @@ def postgres() -> Iterator[Postgres]:
 
 
 @contextmanager
-def service(server: Postgres, database: str = "service") -> Iterator[Service]:
+def service(
+    server: Postgres, database: str = "service", subjects: int = SUBJECTS
+) -> Iterator[Service]:
     """Run `msc-icaht serve` on a new database and register the subjects."""
     server.run_sql(f"CREATE DATABASE {database}")
     with tempfile.TemporaryDirectory(prefix="msc-icaht-bench-") as folder:
         settings = {"DATABASE_URL": server.database(database), "DATA_DIR": folder}
         with serving([str(COMMAND), "serve"], "/readyz", settings) as (port, pid):
             made = Service(port, pid, folder, {each: token(each, folder) for each in ROLES}, [], [])
-            for _ in range(SUBJECTS):
+            for _ in range(subjects):
                 path = f"{STUDY_PATH}/subjects"
                 subject = made.call("study_coordinator", "POST", path, _SUBJECT)
                 made.subjects.append(subject["id"])

@@ -3,7 +3,7 @@
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -176,13 +176,20 @@ async def main_database(server_url: str, template: str) -> AsyncIterator[Databas
     await database.close()
 
 
-@pytest.fixture
-async def database(main_database: Database) -> AsyncIterator[TransactionDatabase]:
-    """The database inside one transaction that is rolled back after the test."""
+@asynccontextmanager
+async def rolled_back(main_database: Database) -> AsyncIterator[TransactionDatabase]:
+    """Give the database inside one transaction, and roll it back."""
     async with main_database.engine.connect() as connection:
         transaction = await connection.begin()
         yield TransactionDatabase(connection)
         await transaction.rollback()
+
+
+@pytest.fixture
+async def database(main_database: Database) -> AsyncIterator[TransactionDatabase]:
+    """The database inside one transaction that is rolled back after the test."""
+    async with rolled_back(main_database) as database:
+        yield database
 
 
 @pytest.fixture
@@ -263,15 +270,27 @@ def keyring() -> Keyring:
     return KEYRING
 
 
-@pytest.fixture
-def app(database: TransactionDatabase, issuer: DevelopmentIssuer, clock: TestClock) -> FastAPI:
-    """The application inside the test's transaction.
+@contextmanager
+def serving_inside(
+    database: TransactionDatabase, issuer: DevelopmentIssuer, clock: TestClock
+) -> Iterator[FastAPI]:
+    """Serve inside a transaction.
 
     Nobody else writes there, so that the present needs no settling, and is the test's clock's.
     """
     built = build_app(TransactionDatabase(database.connection, API_ROLE), issuer, clock)
     built.dependency_overrides[pinned_moment] = moment
-    return built
+    yield built
+    built.state.renderer.close()
+
+
+@pytest.fixture
+def app(
+    database: TransactionDatabase, issuer: DevelopmentIssuer, clock: TestClock
+) -> Iterator[FastAPI]:
+    """The application inside the test's transaction."""
+    with serving_inside(database, issuer, clock) as built:
+        yield built
 
 
 Api = Callable[..., httpx.AsyncClient]

@@ -45,15 +45,15 @@ def environment(**settings: str) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in ours} | settings
 
 
-def run(*arguments: str, **settings: str) -> subprocess.CompletedProcess:
-    """Run a command to its end."""
+def run(*arguments: str, limit: float = 60, **settings: str) -> subprocess.CompletedProcess:
+    """Run a command to its end, which comes within so many seconds."""
     return subprocess.run(
         [sys.executable, "-m", "app.cli", *arguments],
         cwd=ROOT,
         env=environment(**settings),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=limit,
         check=False,
     )
 

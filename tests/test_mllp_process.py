@@ -40,7 +40,9 @@ def listening(**settings: str):
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
-    assert {json.loads(line)["level"] for line in errors.splitlines()} <= {"info"}
+    said = [json.loads(line) for line in errors.splitlines()]
+    assert {(each["level"], each["process"]) for each in said} == {("info", "mllp")}
+    assert (said[0]["event"], said[-1]["event"]) == ("started", "stopped")
 
 
 def test_messages_go_in_by_both_doors(empty_url, tmp_path):

@@ -1,5 +1,8 @@
 """The sealer as an operator runs it: a process, beside the API, and what it refuses."""
 
+import asyncio
+import json
+import math
 import signal
 import subprocess
 import sys
@@ -11,9 +14,11 @@ from sqlalchemy import text
 from app.core.config import Environment, Settings
 from app.core.errors import OperatorError
 from app.core.seal_key import KEY_FILE, local_seal_key, read_seal_key
+from app.core.telemetry import SEAL_LAG_READING, Process, registry_of
 from app.core.witnesses import Witness
 from app.domain.seal_note import is_rollback, parse_note
-from app.sealer import look_at_lag, one_line, sealer_of
+from app.sealer import Sealer, one_line, sealer_of
+from app.services.seal_state import look_at_lag
 from tests.factories.seal import seal
 from tests.test_cli import ROOT, count, environment, run, serving
 
@@ -69,7 +74,9 @@ def test_a_process_of_its_own_seals_until_it_is_told_to_stop(committing_url, tmp
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
-    assert not errors
+    said = [json.loads(line) for line in errors.splitlines()]
+    assert [each["event"] for each in said] == ["started", "stopped"]
+    assert {each["process"] for each in said} == {"sealer"}
 
 
 def test_a_restore_is_acknowledged_by_command(committing_url, empty_url, tmp_path):
@@ -155,14 +162,39 @@ async def test_a_seal_that_lags_is_an_error_in_the_log(
 ):
     """An operation that waits for more than a minute is reported with its seconds."""
     log = Log()
-    monkeypatch.setattr("app.sealer.log", log)
+    monkeypatch.setattr("app.services.seal_state.log", log)
     await seal(committing_url, tmp_path)
-    async with committing_database.engine.connect() as connection:
-        await look_at_lag(connection)
+    async with committing_database.session() as session:
+        await look_at_lag(session)
         assert log.said == []
-        await connection.execute(text(LONG_AGO))
-        await connection.commit()
-        await look_at_lag(connection)
+        await session.execute(text(LONG_AGO))
+        await session.commit()
+        await look_at_lag(session)
     ((event, values),) = log.said
     assert (event, values["limit"]) == ("seal_lags", 60)
     assert 110 < values["seconds"] < 180
+
+
+class Away:
+    """A database that is not there."""
+
+    def __init__(self) -> None:
+        self.engine = self
+
+    def connect(self):
+        """Find nobody."""
+        raise ConnectionRefusedError
+
+
+async def test_an_interrupted_sealer_shows_no_lag_of_before(tmp_path):
+    """While it cannot look, the lag is not a number, and the interruption is counted."""
+    shown, interruptions = registry_of(Process.SEALER), "msc_icaht_seal_interruptions_total"
+    SEAL_LAG_READING.set(0)
+    before = shown.get_sample_value(interruptions)
+    sealer = Sealer(Away(), local_seal_key(tmp_path / KEY_FILE), [])
+    running = asyncio.create_task(sealer.run())
+    await asyncio.sleep(0.1)
+    assert math.isnan(shown.get_sample_value("msc_icaht_seal_lag_seconds"))
+    assert shown.get_sample_value(interruptions) == before + 1
+    sealer.stop()
+    await running

@@ -7,6 +7,7 @@ import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -35,6 +36,34 @@ Folders = Annotated[
     NoDecode,
     BeforeValidator(lambda text: text.split(os.pathsep) if isinstance(text, str) else text),
 ]
+# Written one after the other, with a comma between.
+Words = Annotated[
+    tuple[str, ...],
+    NoDecode,
+    BeforeValidator(
+        lambda text: (
+            tuple(filter(None, map(str.strip, text.split(",")))) if isinstance(text, str) else text
+        )
+    ),
+]
+
+
+def _collector(address: str) -> str:
+    """Return an address without the path that belongs to traces; say what is wrong, never it."""
+    try:
+        found = urlsplit(address)
+        is_address = bool(found.hostname) and found.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address or not re.fullmatch(r"https?://[^\s@?#]+", address):
+        raise ValueError(
+            "write the address of a collector, such as http://collector:4318, without a name,"
+            " a password, ? and #; what it asks for goes into OTEL_EXPORTER_OTLP_HEADERS"
+        )
+    return address.rstrip("/").removesuffix("/v1/traces")
+
+
+Collector = Annotated[str, AfterValidator(_collector)]
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)]
 
 
@@ -76,6 +105,10 @@ class Settings(BaseSettings):
     mllp_idle_seconds: int = Field(default=600, ge=1)
     mllp_message_seconds: int = Field(default=60, ge=1)
     log_level: LogLevel = "INFO"
+    metrics_studies: Words = ("NCT07212335",)
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)
+    otel_exporter_otlp_endpoint: Collector | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> Settings:

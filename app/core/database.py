@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
+from typing import TypeVar, cast
 
 import asyncpg
+from sqlalchemy import text
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
     async_sessionmaker,
     create_async_engine,
 )
+from sqlalchemy.pool import QueuePool
 
 from app.core.serialization import from_json, to_json
+from app.core.telemetry import CONNECTION_LIMIT, CONNECTIONS
+
+Done = TypeVar("Done")
 
 # A request that waits longer than this is refused rather than queued; see docs/operations.md.
 SERVER_SETTINGS = {
@@ -27,6 +34,12 @@ SERVER_SETTINGS = {
     "idle_in_transaction_session_timeout": "10000",
 }
 POOL_TIMEOUT_SECONDS = 2
+# Well below the time after which an idle transaction is ended.
+AWAKE_SECONDS = 3.0
+# What a database that is away or refuses raises; the driver's own errors come while connecting.
+DATABASE_FAILURES = (
+    OSError, TimeoutError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError,
+)  # fmt: skip
 # What the service works as, whoever it logged in as; see migration 0006.
 API_ROLE, SEALER_ROLE = "msc_icaht_api", "msc_icaht_sealer"
 DIRECT_POOL_SIZE = 4
@@ -103,11 +116,32 @@ class Database:
         async with self._direct.acquire(timeout=POOL_TIMEOUT_SECONDS) as connection:
             yield connection
 
+    def observe_pool(self) -> None:
+        """Bring the metrics of the sessions' connections up to date."""
+        pool = cast("QueuePool", self.engine.pool)
+        CONNECTIONS.set(pool.checkedout())
+        CONNECTION_LIMIT.set(pool.size())
+
     async def close(self) -> None:
         """Give every connection back."""
         await self.engine.dispose()
         if self._direct is not None:
             await self._direct.close()
+
+
+async def awake(session: AsyncSession, work: Awaitable[Done]) -> Done:
+    """Wait for work beside the session; a transaction that idles for long would be ended.
+
+    The work does not use the session.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        while not (await asyncio.wait({task}, timeout=AWAKE_SECONDS))[0]:
+            await session.execute(text("SELECT 1"))
+    except BaseException:
+        task.cancel()
+        raise
+    return task.result()
 
 
 async def _leave_as_it_is(connection: asyncpg.Connection) -> None:

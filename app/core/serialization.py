@@ -9,6 +9,8 @@ from dataclasses import fields, is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
+from functools import cache
+from json.encoder import encode_basestring
 from typing import Any
 from uuid import UUID
 
@@ -28,35 +30,46 @@ def to_readable_json(value: Any) -> str:
 
 
 _Order = Callable[[Iterable[tuple[str, str]]], list[tuple[str, str]]]
+_WORDS = {None: "null", True: "true", False: "false"}
 
 
 def _write(value: Any, order: _Order) -> str:
-    if is_dataclass(value) and not isinstance(value, type):
-        value = {field.name: getattr(value, field.name) for field in fields(value)}
+    kind = type(value)
+    if kind is str:
+        return encode_basestring(value)
+    if is_dataclass(kind):
+        items = ((name, _write(getattr(value, name), order)) for name in _names(kind))
+        return "{" + ",".join(f'"{name}":{item}' for name, item in order(items)) + "}"
     if isinstance(value, Mapping):
-        items = order((_key(key), _write(item, order)) for key, item in value.items())
-        return "{" + ",".join(f"{_text(key)}:{item}" for key, item in items) + "}"
+        items = ((_key(key), _write(item, order)) for key, item in value.items())
+        return (
+            "{" + ",".join(f"{encode_basestring(key)}:{item}" for key, item in order(items)) + "}"
+        )
     if isinstance(value, Set):
         return "[" + ",".join(sorted(_write(item, order) for item in value)) + "]"
     if isinstance(value, (list, tuple)):
-        return "[" + ",".join(_write(item, order) for item in value) + "]"
+        return "[" + ",".join([_write(item, order) for item in value]) + "]"
     return _scalar(value)
 
 
+@cache
+def _names(kind: type) -> tuple[str, ...]:
+    """Name the fields of a dataclass; a Python name needs no escape."""
+    return tuple(field.name for field in fields(kind))
+
+
 def _scalar(value: Any) -> str:
+    if value is None or value is True or value is False:
+        return _WORDS[value]
     if isinstance(value, Enum):
         value = value.value
     if isinstance(value, Decimal):
         return decimal_text(value)
     if isinstance(value, (datetime, date)):
-        return _text(value.isoformat())
+        return encode_basestring(value.isoformat())
     if isinstance(value, UUID):
-        return _text(str(value))
+        return encode_basestring(str(value))
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
-
-
-def _text(value: str) -> str:
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _key(key: Any) -> str:

@@ -87,6 +87,21 @@ class LabResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """How a result that counts came on record: the times of its first final version, `id`.
+
+    `collected_at` is None where it was told no finer than to the hour, `reported_at` where nobody
+    told it. `in_message` tells whether it came in a message or file, or was entered by itself.
+    """
+
+    id: str
+    collected_at: datetime | None
+    reported_at: datetime | None
+    recorded_at: datetime
+    in_message: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Transfusion:
     """One transfusion of a blood product."""
 

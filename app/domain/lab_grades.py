@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from app.domain.ctcae.grading import GradingInput, GradingResult, grade
@@ -17,8 +18,10 @@ class Background:
     """What the grades of one subject's results depend on beside the results.
 
     `baselines` are by analyte; `anticoagulants` are all that were recorded, at whatever time.
+    `since` is when the first infusion began, None before it.
     """
 
+    since: datetime | None
     baselines: Mapping[str, LabResult]
     anticoagulants: tuple[Medication, ...]
 
@@ -32,8 +35,10 @@ def background(
         for each in infusions
         if each.may_have_entered and each.started_at is not None
     ]
-    before = [lab for lab in labs if starts and lab.at < min(starts) and _usable(lab)]
+    since = min(starts, default=None)
+    before = [lab for lab in labs if since is not None and lab.at < since and _usable(lab)]
     return Background(
+        since=since,
         # Of several at one instant the highest counts, as it does for response.
         baselines={lab.analyte: lab for lab in sorted(before, key=_by_time)},
         anticoagulants=tuple(

@@ -11,6 +11,7 @@ from enum import StrEnum
 from app.domain.metrics_efficacy import TreatedSubject
 from app.domain.outcomes import OutcomeRules, median
 from app.domain.response import LineageResponse, TimeToEvent
+from app.domain.response_durations import DURATION_RULE, TIME_TO_RESPONSE_RULE
 from app.domain.survival import SurvivalCurve, kaplan_meier
 from app.domain.vocabulary import Lineage
 
@@ -29,11 +30,13 @@ class ResponseKind(StrEnum):
 class TimeSummary:
     """Days from the first infusion to the first response, of one lineage or, with None, of any.
 
+    `rule` says which days each time counts, `kaplan_meier.median.rule` how the curve is read.
     `median_days` is that of the responders alone; the curve also counts those censored, and
     `reasons` says where each time stops.
     """
 
     lineage: Lineage | None
+    rule: str
     participants: int
     responders: int
     median_days: Decimal | None
@@ -44,10 +47,14 @@ class TimeSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DurationSummary:
-    """Days that first responses of one lineage lasted; `reasons` says where each stops."""
+    """Days that first responses of one lineage lasted; `reasons` says where each stops.
+
+    `rule` says which days each duration counts, `kaplan_meier.median.rule` how the curve is read.
+    """
 
     lineage: Lineage
     kind: ResponseKind
+    rule: str
     responders: int
     ended: int
     censored: int
@@ -79,6 +86,7 @@ def _time_summary(
     days = [entry.days for entry in known if entry.event]
     return TimeSummary(
         lineage=lineage,
+        rule=TIME_TO_RESPONSE_RULE,
         participants=len(known),
         responders=len(days),
         median_days=median(days),
@@ -129,6 +137,7 @@ def _duration_summary(
     return DurationSummary(
         lineage=lineage,
         kind=kind,
+        rule=DURATION_RULE,
         responders=len(known),
         ended=ended,
         censored=len(known) - ended,

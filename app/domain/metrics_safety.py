@@ -37,9 +37,13 @@ class EventBasis(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incidence:
-    """Participants with an event of one basis; `worst_grades` has each at the worst one."""
+    """Participants with an event of one basis; `worst_grades` has each at the worst one.
+
+    `events` counts the events themselves, of which a participant may have several.
+    """
 
     basis: EventBasis
+    events: int
     any_grade: Proportion
     serious: Proportion
     grade_3_or_higher: Proportion
@@ -116,7 +120,7 @@ def safety_set(
     participants = tuple(
         Participant(
             subject.level,
-            _sort_events(subject.facts.events, subject.facts.attempted[0].day, related),
+            _sort_events(subject.facts.events, subject.first_infusion_day, related),
         )
         for subject in subjects
         if subject.treated
@@ -227,6 +231,7 @@ def _incidence(
 
     return Incidence(
         basis=basis,
+        events=sum(map(len, events)),
         any_grade=share(len(worst)),
         serious=share(sum(any(event.seriousness for event in own) for own in events)),
         grade_3_or_higher=share(sum(grade >= SEVERE_GRADE for grade in worst)),

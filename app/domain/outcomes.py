@@ -97,6 +97,8 @@ def _lower_limit(events: int, n: int, tail: Decimal) -> Decimal:
     """
     if events == 0:
         return Decimal(0)
+    if n == 1:
+        return tail  # met exactly, where halving only comes close
     # Sum the tail with fewer terms; all terms are positive, so nothing cancels.
     sums_below = events <= n // 2
     terms = range(events) if sums_below else range(events, n + 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
@@ -74,7 +74,7 @@ def derive_findings(
 ) -> tuple[Finding, ...]:
     """Derive every question that a subject's records raise, in the order of their keys."""
     findings = (
-        *_implausible(facts),
+        *held_findings(facts.held),
         *_blood_counts(facts, blood_count_visits),
         *_flagged(facts),
         *_unknown_car_t(facts, eligibility),
@@ -105,8 +105,9 @@ def _finding(
     )
 
 
-def _implausible(facts: QueryFacts) -> Iterator[Finding]:
-    for item in facts.held:
+def held_findings(held: Iterable[HeldResult]) -> Iterator[Finding]:
+    """Ask about the results of one subject that wait in the inbox."""
+    for item in held:
         yield _finding(
             QueryRule.IMPLAUSIBLE_VALUE,
             item.id,
@@ -191,9 +192,8 @@ def _unknown_car_t(facts: QueryFacts, rules: EligibilityRules) -> Iterator[Findi
 
 def _causality(facts: QueryFacts) -> Iterator[Finding]:
     """Ask for the relation to the product, once it can have one; missing counts as related."""
-    given = min((each.day for each in facts.infusions if each.day and each.given), default=None)
-    for event in facts.events:
-        if given is not None and event.onset_day >= given and event.causality is None:
+    for event in events_under_treatment(facts):
+        if event.causality is None:
             yield _finding(
                 QueryRule.CAUSALITY_MISSING,
                 event.id,
@@ -202,6 +202,12 @@ def _causality(facts: QueryFacts) -> Iterator[Finding]:
                 "The event began under treatment and has no relation to the product on record, so"
                 " it counts as related. State it.",
             )
+
+
+def events_under_treatment(facts: QueryFacts) -> list[AdverseEvent]:
+    """List the events since the first product was given, which need a relation to it."""
+    given = min((each.day for each in facts.infusions if each.day and each.given), default=None)
+    return [event for event in facts.events if given is not None and event.onset_day >= given]
 
 
 def _volumes(facts: QueryFacts) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -74,12 +74,15 @@ class Count:
 
 def valid_counts(criteria: LineageCriteria, labs: tuple[LabResult, ...]) -> tuple[Count, ...]:
     """Keep final, corrected and amended numbers of the lineage's analyte, by time."""
+    return usable_counts(entry for entry in labs if entry.analyte == criteria.analyte)
+
+
+def usable_counts(labs: Iterable[LabResult]) -> tuple[Count, ...]:
+    """Keep final, corrected and amended numbers, by time."""
     counts = (
         Count(result=entry, measurement=entry.measurement)
         for entry in labs
-        if entry.analyte == criteria.analyte
-        and entry.status in USABLE_LAB_STATUSES
-        and entry.measurement is not None
+        if entry.status in USABLE_LAB_STATUSES and entry.measurement is not None
     )
     return tuple(
         sorted(counts, key=lambda entry: (entry.result.day, entry.result.at, entry.result.id))
@@ -140,11 +143,8 @@ def list_tests(
     rules: ResponseRules,
 ) -> Iterator[LineageTest]:
     """Make one test of each local date, so that two tests are always two specimens (C14)."""
-    for day, same_day in groupby(counts, key=lambda entry: entry.result.day):
-        used = list(same_day)
-        if rules.same_day_rule is SameDayRule.LATEST:
-            used = used[-1:]
-        lowest = min((entry.measurement for entry in used), key=_display_order)
+    for day, used in counts_by_day(counts, rules.same_day_rule):
+        lowest = lowest_of(used)
         yield LineageTest(
             day=day,
             value=lowest.value,
@@ -159,6 +159,18 @@ def list_tests(
                 for entry in used
             ),
         )
+
+
+def counts_by_day(counts: Iterable[Count], rule: SameDayRule) -> Iterator[tuple[date, list[Count]]]:
+    """Give each local date with the counts that its value rests on; the counts come by time."""
+    for day, same_day in groupby(counts, key=lambda entry: entry.result.day):
+        used = list(same_day)
+        yield day, used[-1:] if rule is SameDayRule.LATEST else used
+
+
+def lowest_of(used: Iterable[Count]) -> Measurement:
+    """Give the value of a local date: the lowest of the counts that it rests on."""
+    return min((entry.measurement for entry in used), key=_display_order)
 
 
 _COMPARATOR_ORDER = (Comparator.LT, Comparator.LE, None, Comparator.GE, Comparator.GT)

@@ -12,6 +12,9 @@ from app.domain.response_rules import DeathInDuration, ResponseRules
 from app.domain.response_timeline import Timeline
 from app.domain.vocabulary import DispositionEvent
 
+TIME_TO_RESPONSE_RULE = "response.response_time_limit_days"
+DURATION_RULE = "response.dor_cap_days"
+
 
 class TimeReason(StrEnum):
     """Why a time stops where it does, when neither an episode nor a departure says so."""
@@ -65,7 +68,7 @@ def time_to_response(
         stop = _Stop(limit, TimeReason.LATE_RESPONSE, first.evidence)
     start = timeline.treatment.first_day
     infusion = timeline.treatment.evidence[:1]
-    return _time(start, infusion, stop, "response.response_time_limit_days")
+    return _time(start, infusion, stop, TIME_TO_RESPONSE_RULE)
 
 
 def duration_of_response(
@@ -91,7 +94,7 @@ def duration_of_response(
         and rules.dor_death is DeathInDuration.EVENT
     ):
         stop = _Stop(gone.day, gone.reason, gone.evidence, event=True)
-    return _time(first.start_day, first.evidence, stop, "response.dor_cap_days")
+    return _time(first.start_day, first.evidence, stop, DURATION_RULE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,8 +71,8 @@ def build_timeline(facts: ResponseFacts, rules: ResponseRules, as_of_day: date) 
             key=lambda entry: (entry.start_at, entry.id),
         )
     )
-    given = {entry.id: entry for entry in facts.infusions}
-    infusions = tuple(given[entry] for entry in treatment.evidence)
+    # Premedication counts whether or not product followed it.
+    infusions = tuple(sorted(facts.infusions, key=lambda entry: entry.number))
     exposures = Exposures(medications, transfusions, infusions)
     labs = tuple(filter(is_observed, facts.labs))
     return Timeline(

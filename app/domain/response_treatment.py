@@ -96,7 +96,12 @@ def _given_by(facts: ResponseFacts, as_of_day: date) -> list[tuple[date, Infusio
 
 def _any_to_come(facts: ResponseFacts, given: list[Infusion]) -> bool:
     done = {infusion.number for infusion in given}
-    called_off = {infusion.number for infusion in facts.infusions if infusion.cancelled}
+    # One that was begun and gave nothing is made up for by another.
+    called_off = {
+        infusion.number
+        for infusion in facts.infusions
+        if infusion.cancelled and not infusion.voided
+    }
     prescribed = {infusion.number for infusion in facts.infusions if not infusion.cancelled}
     return bool(prescribed - done) or len(done | called_off) < facts.planned_infusions
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from app.core.logging import log
+from app.core.telemetry import MLLP_UNANSWERED
 from app.domain.errors import DomainError
 from app.interop.hl7v2.mllp import START, Frame, Oversized, Stray
 from app.mllp.connection import Connection
@@ -38,6 +39,7 @@ class Conversation:
         try:
             await self._exchange()
         except Exception as error:  # noqa: BLE001 - whatever failed, the sender sends again
+            MLLP_UNANSWERED.inc()
             known = error if isinstance(error, DomainError) else translate(error)
             log.warning(
                 "mllp_closed_without_answer",

@@ -19,6 +19,7 @@ from app.core.rate import Rates
 from app.domain.inbound import Door
 from app.interop.hl7v2.receiving import Arrival, Reply, keep_unread, receive_er7
 from app.services.audit import begin_operation
+from app.services.ingest_counts import count_ingest
 from app.services.senders import CallingSender, check_network
 
 Result = TypeVar("Result")
@@ -75,6 +76,7 @@ class Intake:
                     await begin_operation(session, caller.actor, command, None)
                     result = await work(session, caller, now)
                     await session.commit()
+                    count_ingest(session)
                     log.info(command, request_id=request_id, sender=caller.code)
                     return result
             await asyncio.sleep(wait)

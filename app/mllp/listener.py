@@ -15,6 +15,7 @@ import structlog
 from app.core.errors import OperatorError
 from app.core.ids import new_id
 from app.core.logging import log
+from app.core.telemetry import MLLP_CONNECTIONS
 from app.mllp.connection import Connection, Limits
 from app.mllp.conversation import Conversation
 from app.mllp.intake import Identify, Intake, Peer
@@ -78,7 +79,8 @@ class Listener:
         structlog.contextvars.bind_contextvars(connection=str(new_id()))
         log.info("mllp_connected")
         try:
-            await conversation.hold()
+            with MLLP_CONNECTIONS.track_inprogress():
+                await conversation.hold()
         finally:
             log.info("mllp_disconnected")
             writer.close()

@@ -19,12 +19,17 @@ from app.core.clock import system_clock
 from app.core.config import Settings
 from app.core.database import Database
 from app.core.errors import OperatorError
+from app.core.exposition import exposed_metrics
 from app.core.ids import new_id
+from app.core.logging import log
+from app.core.telemetry import Process, registry_of
+from app.domain.inbound import Door
 from app.mllp.connection import Limits
 from app.mllp.intake import Identify, Intake
 from app.mllp.listener import Listener
 from app.operations import database_urls, with_database
 from app.server import identity_keyring, prepare
+from app.services.ingest_counts import show_doors
 from app.services.senders import CallingSender, sender_of_certificate, sender_of_code
 
 STOP_SECONDS = 10
@@ -115,9 +120,14 @@ async def _run(
     # Objects of the start live as long as the process: keep the collector off them.
     gc.collect()
     gc.freeze()
-    announce(f"{host}:{port}")
-    await stopped.wait()
-    await listener.stop(STOP_SECONDS)
+    show_doors(Door.MLLP)
+    shown = registry_of(Process.MLLP)
+    with exposed_metrics(settings.metrics_host, settings.metrics_port, shown):
+        log.info("started", host=host, port=port)
+        announce(f"{host}:{port}")
+        await stopped.wait()
+        await listener.stop(STOP_SECONDS)
+    log.info("stopped")
     await database.close()
 
 

@@ -116,6 +116,7 @@ class Operation(Base):
     __table_args__ = (
         ForeignKeyConstraint(["study_id"], ["study.study_id"]),
         Index(None, "transaction", "id"),
+        Index(None, "study_id", "transaction"),
     )
 
     study_id: Mapped[UUID] = mapped_column(primary_key=True)

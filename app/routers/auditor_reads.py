@@ -14,8 +14,11 @@ from app.services.access import Actor
 
 
 def note_read(request: Request, actor: Actor) -> None:
-    """Log a read of somebody who acts as auditor; a write is in the trail."""
+    """Log a read of somebody who acts as auditor, once; a write is in the trail."""
+    if getattr(request.state, "read_is_noted", False):
+        return
     if request.method == "GET" and actor.role is Role.AUDITOR:
+        request.state.read_is_noted = True
         log.info(
             "auditor_read",
             request_id=actor.request_id,

@@ -6,11 +6,11 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from app.core.telemetry import SEAL_LAG, exposition
+from app.core.telemetry import CONTENT_TYPE, exposition
 from app.routers.dependencies import BEARER
 from app.routers.route import TrialRoute
 from app.services.readiness import shortcomings
-from app.services.seal_state import observed_lag
+from app.services.seal_state import observe_lag
 
 router = APIRouter(tags=["operations"])
 guarded = APIRouter(tags=["operations"], route_class=TrialRoute)
@@ -61,5 +61,8 @@ async def readyz(request: Request) -> Response:
 )
 async def metrics(request: Request) -> Response:
     """Return counters and histograms in the Prometheus text format; needs any valid token."""
-    SEAL_LAG.set(await observed_lag(request.app.state.database))
-    return Response(exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    state = request.app.state
+    state.database.observe_pool()
+    await observe_lag(state.database)
+    await state.watch.refresh()
+    return Response(exposition(state.registry), media_type=CONTENT_TYPE)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from time import perf_counter
 
+from opentelemetry.trace import format_trace_id, get_current_span
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -17,6 +18,9 @@ from app.core.telemetry import DURATION, REQUESTS
 from app.routers import problems
 
 TOO_LARGE = 413
+UNMATCHED = "unmatched"
+# A method that is none of these is somebody's own words.
+_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 
 SAFE_HEADERS = {
     "Cache-Control": "no-store",
@@ -73,8 +77,10 @@ class _Exchange:
 
 def _observe(scope: Scope, status: int, seconds: float) -> None:
     """Count and log by route template, never by path: paths hold identifiers."""
-    route = getattr(scope.get("route"), "path", "unmatched")
-    method = scope["method"] if route != "unmatched" else "ANY"
+    route = _template(scope)
+    method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+    if route == UNMATCHED:
+        method = "ANY"
     REQUESTS.labels(method, route, str(status)).inc()
     DURATION.labels(method, route).observe(seconds)
     log.info(
@@ -84,4 +90,21 @@ def _observe(scope: Scope, status: int, seconds: float) -> None:
         route=route,
         status=status,
         milliseconds=round(seconds * 1000, 1),
+        **_trace(),
     )
+
+
+def _template(scope: Scope) -> str:
+    """Return the template of the route that was found, with the prefix under which it is mounted.
+
+    The route itself knows the template of its own router only.
+    """
+    mounted = scope.get("fastapi", {}).get("effective_route_context")
+    path: str = getattr(mounted or scope.get("route"), "path", UNMATCHED)
+    return path
+
+
+def _trace() -> dict[str, str]:
+    """Name the trace that the request is in, nothing while tracing is off."""
+    context = get_current_span().get_span_context()
+    return {"trace_id": format_trace_id(context.trace_id)} if context.is_valid else {}

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
+from time import perf_counter
 from typing import Any
 
 from fastapi import Request
@@ -18,6 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response, StreamingResponse
 
+from app.core.database import Database
 from app.core.security import unauthenticated
 from app.domain.errors import DomainError
 from app.routers import problems
@@ -26,6 +29,7 @@ from app.routers.sealed_answers import await_receipt, name_receipt
 from app.routers.strict_json import MalformedBody, StrictRequest, UnsupportedBody, check_text
 from app.services.audit import opened_operation
 from app.services.idempotency import Answer, keep
+from app.services.ingest_counts import count_ingest, count_replay
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -64,7 +68,7 @@ class TrialRoute(APIRoute):
                     await strict.check_body()
                 answered = await self.answer_shortly(strict)
                 if answered is None:
-                    answered = await _transact(strict, handler)
+                    answered = await self.run(strict, handler)
                 return conditional(strict, answered)
             except _HANDLED:
                 raise
@@ -83,6 +87,23 @@ class TrialRoute(APIRoute):
         """Answer without the endpoint, for a route that knows a short way; None takes the long."""
         return None
 
+    async def run(self, request: StrictRequest, handler: Handler) -> Response:
+        """Run the endpoint in its transaction; what a refusal leaves to record gets its own."""
+        request.state.after_refusal = None
+        try:
+            return await _answer(request, handler, self.opened(request.app.state.database))
+        except DomainError:
+            record = request.state.after_refusal
+            if record is not None:
+                async with request.app.state.database.session() as session:
+                    await record(session)
+                    await session.commit()
+            raise
+
+    def opened(self, database: Database) -> AbstractAsyncContextManager[Any]:
+        """Open the session that the endpoint works in."""
+        return database.session()
+
     async def authenticate(self, request: StrictRequest) -> None:
         """Verify the bearer token and remember who it speaks for."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -92,34 +113,26 @@ class TrialRoute(APIRoute):
         request.state.identity = await state.verifier.identify(token.strip(), state.clock())
 
 
-async def _transact(request: StrictRequest, handler: Handler) -> Response:
-    """Run the endpoint in its transaction; what a refusal leaves to record gets one of its own."""
-    request.state.after_refusal = None
-    try:
-        return await _answer(request, handler)
-    except DomainError:
-        record = request.state.after_refusal
-        if record is not None:
-            async with request.app.state.database.session() as session:
-                await record(session)
-                await session.commit()
-        raise
-
-
-async def _answer(request: StrictRequest, handler: Handler) -> Response:
+async def _answer(
+    request: StrictRequest, handler: Handler, opened: AbstractAsyncContextManager[Any]
+) -> Response:
     """Run the endpoint and commit, unless it failed or was answered before."""
-    async with request.app.state.database.session() as session:
+    started = perf_counter()
+    async with opened as session:
         request.state.session = session
         request.state.request_key = None
         try:
             response = await handler(request)
         except Replay as replay:
+            # A rehearsal stores nothing, so its answer is no message either.
+            if request.query_params.get("dry_run", "false") == "false":
+                count_replay(request.scope["route"].name, started)
             answer = replay.answer
             return Response(
                 answer.body, answer.status, answer.headers | {"Idempotent-Replay": "true"}
             )
-        opened = opened_operation(session)
-        name_receipt(request, response, opened)
+        operation = opened_operation(session)
+        name_receipt(request, response, operation)
         if request.state.request_key is not None:
             headers = {k: v for k, v in response.headers.items() if k in _KEPT_HEADERS}
             # A secret that is shown once is not kept: whoever gave it says what is kept instead.
@@ -127,7 +140,8 @@ async def _answer(request: StrictRequest, handler: Handler) -> Response:
             answer = Answer(response.status_code, headers, bytes(body))
             await keep(session, request.state.request_key, answer)
         await session.commit()
-    await await_receipt(request, response, opened)
+        count_ingest(session)
+    await await_receipt(request, response, operation)
     return response
 
 
@@ -167,7 +181,9 @@ def conditional(request: StrictRequest, response: Response) -> Response:
         return response
     tag = f'"{hashlib.sha256(bytes(response.body)).hexdigest()[:32]}"'
     response.headers["etag"] = tag
-    held = [item.strip() for item in request.headers.get("if-none-match", "").split(",")]
+    # This comparison is a weak one: whoever compresses an answer on the way weakens its tag.
+    sent = request.headers.get("if-none-match", "").split(",")
+    held = [item.strip().removeprefix("W/") for item in sent]
     if tag in held or "*" in held:
         return Response(status_code=304, headers={"etag": tag})
     return response

@@ -16,11 +16,16 @@ LABS_CREATE, LABS_STATUS, METRICS_READ = "labs:create", "labs:status", "metrics:
 OBSERVATION_CREATE = "system/Observation.c"
 REPORT_CREATE = "system/DiagnosticReport.c"
 _BUNDLES = frozenset({"process_bundle", "process_message"})
+_FAMILIES = ("enrolment", "safety", "efficacy", "laboratory", "operations")
+# The pictures on which no subject is shown alone.
+_AGGREGATES = ("ladder", "enrolment", "kaplan_meier", "adverse_events")
 SCOPES: dict[str, frozenset[str]] = {
     LABS_CREATE: frozenset({"record_labs", "receive_hl7v2", "validate_hl7v2", "upload_csv"}),
     LABS_STATUS: frozenset({"read_submission"}),
     METRICS_READ: frozenset(
-        {"metrics", "read_enrolment_metrics", "read_safety_metrics", "read_efficacy_metrics"}
+        {"metrics", "list_pictures"}
+        | {f"read_{family}_metrics" for family in _FAMILIES}
+        | {f"read_{name}_{form}" for name in _AGGREGATES for form in ("picture", "specification")}
     ),
     OBSERVATION_CREATE: _BUNDLES | {"create_observation", "put_observation"},
     REPORT_CREATE: _BUNDLES | {"create_diagnostic_report"},

@@ -23,6 +23,7 @@ from app.domain.metrics_safety import (
 )
 from app.domain.outcomes import ProportionInterval
 from app.domain.vocabulary import DispositionEvent, SubjectStatus
+from app.schemas.metrics_explanation import Explanation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,7 @@ class EnrolmentMetricsView:
     evidence_digest: str
     protocol_version: int
     protocol_digest: str
+    explanation: Explanation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,7 @@ class SafetyMetricsView:
     evidence_digest: str
     protocol_version: int
     protocol_digest: str
+    explanation: Explanation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,3 +94,4 @@ class EfficacyMetricsView:
     evidence_digest: str
     protocol_version: int
     protocol_digest: str
+    explanation: Explanation | None = None

@@ -53,10 +53,11 @@ from app.services.deviations import list_deviations
 from app.services.eligibility import read_eligibility
 from app.services.escalation import read_escalation
 from app.services.evidence import Scope, load_subjects
-from app.services.history import apart, as_of, rows
-from app.services.metrics_efficacy import read_efficacy
-from app.services.metrics_enrolment import read_enrolment
-from app.services.metrics_safety import read_safety
+from app.services.history import When, apart, as_of, rows
+from app.services.metric_store import MetricStore, read_metric_study
+from app.services.metrics_efficacy import count_efficacy
+from app.services.metrics_enrolment import count_enrolment
+from app.services.metrics_safety import count_safety
 from app.services.paging import MAX_LIMIT, PageRequest
 from app.services.protocols import active_protocol
 from app.services.response import read_response
@@ -171,14 +172,15 @@ async def _conclusions(reader: AsyncSession, actor: Actor, moment: datetime) -> 
     """Draw every conclusion that the records of the moment allow, for that moment."""
     every = PageRequest(MAX_LIMIT, moment=moment)
     events = (await reader.scalars(rows(AdverseEvent, actor.study_id, moment))).all()
+    study = await read_metric_study(reader, MetricStore(), actor, When(moment, moment))
     return {
         "ladder": await read_escalation(reader, actor, moment, moment),
         "cohorts": (await list_cohorts(reader, actor, every, moment)).items,
         "deviations": await list_deviations(reader, actor, None, moment, moment),
         "metrics": {
-            "enrolment": await read_enrolment(reader, actor, moment, moment),
-            "safety": await read_safety(reader, actor, moment, moment),
-            "efficacy": await read_efficacy(reader, actor, moment, moment),
+            "enrolment": count_enrolment(study),
+            "safety": count_safety(study),
+            "efficacy": count_efficacy(study),
         },
         "adverse_events": {
             str(each.row.id): _concluded(each)

@@ -68,6 +68,7 @@ class SubjectEvidence:
     place: Place | None
     infusions: tuple[facts.Infusion, ...]
     labs: tuple[facts.LabResult, ...]
+    arrivals: tuple[facts.Arrival, ...]
     transfusions: tuple[facts.Transfusion, ...]
     medications: tuple[facts.Medication, ...]
     events: tuple[facts.AdverseEvent, ...]
@@ -97,7 +98,8 @@ class SubjectEvidence:
 class Scope:
     """Which records to read: of which study, known at which moment (None is now), of whom.
 
-    With `analytes` only the laboratory results of these are read.
+    With `analytes` only the laboratory results of these are read; with `subject_ids` only the
+    records of these subjects.
     """
 
     study_id: UUID
@@ -105,6 +107,7 @@ class Scope:
     past: datetime | None = None
     subject_id: UUID | None = None
     analytes: frozenset[str] | None = None
+    subject_ids: frozenset[UUID] | None = None
 
 
 Row = TypeVar("Row", bound=StudyRecord)
@@ -197,6 +200,7 @@ def _assemble(row: Subject, place: Place | None, found: _Read) -> SubjectEvidenc
         for item in own[AdverseEvent][row.id]
     )
     recorded = tuple(to_fact.disposition(item) for item in own[Disposition][row.id])
+    current = _current(own[LabResult][row.id])
     return SubjectEvidence(
         subject_id=row.id,
         site_id=row.site_id,
@@ -206,7 +210,8 @@ def _assemble(row: Subject, place: Place | None, found: _Read) -> SubjectEvidenc
             to_fact.infusion(item, zone, found.cancelled.get(item.id))
             for item in own[Infusion][row.id]
         ),
-        labs=tuple(found.limits.complete(lab, zone) for lab in _current(own[LabResult][row.id])),
+        labs=tuple(found.limits.complete(lab, zone) for lab in current),
+        arrivals=tuple(to_fact.arrivals(current, own[LabResult][row.id])),
         transfusions=read(Transfusion, to_fact.transfusion),
         medications=read(ConcomitantMedication, to_fact.medication),
         events=events,
@@ -229,6 +234,8 @@ async def _read(
     entity = query.column_descriptions[0]["entity"]
     if scope.subject_id is not None:
         query = query.where(getattr(entity, column) == scope.subject_id)
+    if scope.subject_ids is not None:
+        query = query.where(getattr(entity, column).in_(scope.subject_ids))
     if scope.analytes is not None and model is LabResult:
         query = query.where(entity.analyte.in_(scope.analytes))
     return (await session.scalars(query)).all()

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from app.domain import facts
 from app.domain.quantities import Measurement
 from app.domain.safety_reporting import Moment
-from app.domain.vocabulary import MedicationClass, SeriousnessCriterion
+from app.domain.vocabulary import (
+    USABLE_LAB_STATUSES,
+    MedicationClass,
+    SeriousnessCriterion,
+    TimePrecision,
+)
 from app.models import (
     AdverseEvent,
     Assessment,
@@ -96,6 +103,26 @@ def lab(row: LabResult, zone: ZoneInfo) -> facts.LabResult:
         accession=row.accession,
         known_at=row.recorded_at,
         source=row.source,
+    )
+
+
+def arrivals(current: Iterable[LabResult], versions: Iterable[LabResult]) -> list[facts.Arrival]:
+    """Read how each result that counts came on record, from all its versions in their order."""
+    first: dict[UUID, LabResult] = {}
+    for row in versions:
+        if row.status in USABLE_LAB_STATUSES:
+            first.setdefault(row.result_id, row)
+    return [_arrival(first[row.result_id]) for row in current if row.status in USABLE_LAB_STATUSES]
+
+
+def _arrival(row: LabResult) -> facts.Arrival:
+    exact = row.collected_precision in (TimePrecision.MINUTE, TimePrecision.SECOND)
+    return facts.Arrival(
+        id=str(row.id),
+        collected_at=row.collected_at if exact else None,
+        reported_at=row.reported_at,
+        recorded_at=row.recorded_at,
+        in_message=row.message_id is not None,
     )
 
 

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from time import perf_counter
 from typing import Any, cast
 from uuid import UUID
 
@@ -25,6 +26,7 @@ from app.domain.sent_results import SentResult, identity_of, names_somebody
 from app.models import InboundMessage
 from app.services.inbound_placing import Origin, Placed, try_to_place
 from app.services.inbox_items import open_items, open_whole, promote_waiting
+from app.services.ingest_counts import forget_ingest, noted
 from app.services.message_privacy import ControlId, opened_answer, sealed_answer
 from app.services.senders import CallingSender
 
@@ -128,7 +130,7 @@ async def receive(
 
     The caller has begun the operation and commits before the answer goes out.
     """
-    digest = hashlib.sha256(delivery.raw).hexdigest()
+    digest, started = hashlib.sha256(delivery.raw).hexdigest(), perf_counter()
     flags = delivery.flags
     control = _control_id(caller, delivery, keyring)
     if control is not None:
@@ -138,7 +140,7 @@ async def receive(
         compared = earlier[:1] if delivery.door is Door.FHIR else earlier
         same = next((each for each in compared if each.digest == digest), None)
         if same is not None and delivery.may_repeat:
-            return _repeated(same, keyring)
+            return noted(session, delivery.door, _repeated(same, keyring), started)
         if earlier and same is None and delivery.may_repeat:
             flags = (*flags, CONTROL_ID_REUSED)
     message_id = new_id()
@@ -154,7 +156,7 @@ async def receive(
     if whole is not None and receipt.message_item_id is not None:
         await open_whole(session, InboundMessage(**message), receipt.message_item_id, whole)
     await promote_waiting(session, caller, placed, now)
-    return receipt
+    return noted(session, delivery.door, receipt, started)
 
 
 async def foresee(
@@ -169,6 +171,7 @@ async def foresee(
     try:
         return await receive(session, caller, delivery, keyring, now)
     finally:
+        forget_ingest(session)
         await attempt.rollback()
 
 

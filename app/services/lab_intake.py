@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from time import perf_counter
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +21,9 @@ from app.core.gathering import Gathering
 from app.core.ids import id_at
 from app.core.serialization import to_json
 from app.domain.errors import DomainError
+from app.domain.inbound import Door
 from app.services.idempotency import Answer, RequestKey
+from app.services.ingest_counts import Counts, count_message
 from app.services.lab_admission import Admission, Sending, Stored, admit
 from app.services.lab_history import version
 from app.services.lab_intake_statements import ANSWER, OPERATION, STORE, WRITTEN
@@ -34,6 +37,8 @@ _FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutErro
 MOST_TOGETHER, SMALL = 32, 100
 # Larger ones that are stored at a time; more would keep everybody else from a turn.
 LARGE_AT_ONCE = 2
+# Twice what a statement may take: behind a connection that hangs all others would wait for ever.
+LIMIT_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +84,22 @@ class LabIntake:
         A database that fails is left to the plain way, too: it answers for it, and finds what was
         committed after all.
         """
+        started = perf_counter()
         try:
             if len(sending.entries) <= SMALL:
-                return await self._small.do(sending)
-            async with self._large:
-                return (await self._store([sending]))[0]
+                answer = await self._small.do(sending)
+            else:
+                async with self._large:
+                    answer = (await self._store([sending]))[0]
         except _FAILURES:
             return None
+        if answer is not None:
+            filed = Counts(filed=len(sending.entries))
+            count_message(Door.JSON, filed, started)
+        return answer
 
     async def _store(self, sendings: Sequence[Sending]) -> Sequence[Answer | None]:
-        async with self._database.direct() as connection:
+        async with asyncio.timeout(LIMIT_SECONDS), self._database.direct() as connection:
             return await store(connection, sendings)
 
 

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from time import perf_counter
 from uuid import UUID
 
 from sqlalchemy import select
@@ -25,6 +26,7 @@ from app.domain.vocabulary import Role
 from app.models import InboundMessage, InboxItem, Sender
 from app.services.access import Actor
 from app.services.inbound import sealed_place
+from app.services.ingest_counts import Counts, noted
 from app.services.lab_recording import Recorded, record_results
 from app.services.late_results import LateResult, late_item
 
@@ -86,6 +88,27 @@ async def record_sent(
     What a laboratory system sends for a closed casebook waits in the inbox, once however often the
     same body comes.
     """
+    started = perf_counter()
+    recorded = await _record(session, actor, entries, body, now)
+    counts = Counter(each.outcome for each in recorded)
+    sent = Counts(
+        filed=counts[RecordingOutcome.CREATED],
+        duplicates=counts[RecordingOutcome.DUPLICATE],
+        inbox=counts[RecordingOutcome.INBOX],
+        refused=counts[RecordingOutcome.REFUSED],
+    )
+    noted(session, Door.JSON, sent, started)
+    return recorded
+
+
+async def _record(
+    session: AsyncSession,
+    actor: Actor,
+    entries: Sequence[LabEntry],
+    body: SentBody,
+    now: datetime,
+) -> list[Recorded]:
+    """Record what can be, and let what is late wait."""
     recorded = await record_results(session, actor, entries, now)
     late = {each.index for each in recorded if each.error and each.error.kind is ErrorKind.LOCKED}
     if not late or actor.role is not Role.LABORATORY_SYSTEM:

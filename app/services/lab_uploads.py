@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from time import perf_counter
 from uuid import UUID
 
 from sqlalchemy import select, text
@@ -23,6 +24,7 @@ from app.domain.inbound import Door, InboxReason
 from app.models import InboundMessage
 from app.schemas.lab_uploads import LabUploadReport, RowReport, UploadOutcome
 from app.services.inbound import sealed_place
+from app.services.ingest_counts import Counts, noted
 from app.services.lab_upload_rows import Uploader, UploadRow, file_rows
 from app.services.late_results import open_late_rows
 
@@ -58,8 +60,10 @@ async def upload_results(
     session: AsyncSession, uploader: Uploader, upload: LabUpload, keyring: Keyring, now: datetime
 ) -> Uploaded:
     """Store a file; raises BatchError, invalid or conflict, if any row cannot be stored."""
+    started = perf_counter()
     earlier = await _report_of_twin(session, uploader, upload)
     if earlier is not None:
+        noted(session, Door.CSV, Counts(repeated=True), started)
         return Uploaded(earlier, repeated=True)
     message_id = new_id()
     rows = await _file(session, uploader, upload, message_id, now)
@@ -72,6 +76,8 @@ async def upload_results(
     session.add(message)
     await session.flush()
     await open_late_rows(session, message, upload.rows, rows)
+    filed = Counts(filed=report.new, duplicates=report.duplicates, inbox=report.inbox)
+    noted(session, Door.CSV, filed, started)
     return Uploaded(kept, repeated=False)
 
 

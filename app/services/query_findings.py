@@ -53,7 +53,7 @@ async def derive_all(
     found = [each for each in await load_subjects(session, scope) if actor.sees(each.site_id)]
     if subject_id is not None and not found:
         raise not_found("subject")
-    held = await _held(session, actor, past)
+    held = await held_results(session, actor.study_id, past)
     raised = {
         query_id(evidence.subject_id, finding.key): Raised(evidence.subject_id, finding)
         for evidence in found
@@ -74,8 +74,19 @@ def _derive(
     at: datetime,
     held: tuple[HeldResult, ...],
 ) -> tuple[Finding, ...]:
+    facts, rules = query_facts(evidence, protocol, at, held), protocol.rules
+    return derive_findings(facts, rules.deviations.blood_count_visits, rules.eligibility)
+
+
+def query_facts(
+    evidence: SubjectEvidence,
+    protocol: ActiveProtocol,
+    at: datetime,
+    held: tuple[HeldResult, ...] = (),
+) -> QueryFacts:
+    """Pick what the questions about a subject are derived from, on the study day of `at`."""
     rules = protocol.rules
-    facts = QueryFacts(
+    return QueryFacts(
         subject=evidence.subject,
         schedule=plan_course(evidence, rules, protocol.local_day(at)),
         performed=performed(evidence, rules),
@@ -85,16 +96,15 @@ def _derive(
         eligibility=weigh(evidence, protocol, at),
         held=held,
     )
-    return derive_findings(facts, rules.deviations.blood_count_visits, rules.eligibility)
 
 
-async def _held(
-    session: AsyncSession, actor: Actor, past: datetime | None
+async def held_results(
+    session: AsyncSession, study_id: UUID, past: datetime | None
 ) -> defaultdict[UUID, list[HeldResult]]:
     """Find the implausible results that wait in the inbox, by subject where that is known."""
-    item = as_of(InboxItem, actor.study_id, past)
+    item = as_of(InboxItem, study_id, past)
     query = select(item.id, item.subject_id, item.analyte).where(
-        item.study_id == actor.study_id,
+        item.study_id == study_id,
         item.status == InboxStatus.OPEN,
         item.subject_id.is_not(None),
         item.reasons.bool_op("@>")([InboxReason.IMPLAUSIBLE_VALUE.value]),

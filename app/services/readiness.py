@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.clock import Clock, system_clock
-from app.core.database import API_ROLE, Database
+from app.core.database import API_ROLE, DATABASE_FAILURES, Database
 from app.models import CLOSED_WITH_CASEBOOK, Base, Record, Subject
 from app.services.guard_catalogue import differences
 
@@ -20,6 +20,8 @@ _OFF = ("off", "local")
 _TRIGGERS = "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled = 'A'"
 # Beyond this what the service takes for the past or the future is another than the trail's.
 _CLOCK_SECONDS = 2
+# A database that takes longer to say what it guarantees is not there for a request either.
+LIMIT_SECONDS = 5
 # So many objects are named in one sentence.
 _NAMED = 5
 # The functions that write the trail: theirs alone is the right to.
@@ -75,7 +77,7 @@ async def shortcomings(
     The clock is this machine's, whatever moment the application lives in.
     """
     try:
-        async with database.engine.connect() as connection:
+        async with asyncio.timeout(LIMIT_SECONDS), database.engine.connect() as connection:
             return [
                 *await _of_durability(connection),
                 *await _of_trail(connection),
@@ -84,7 +86,7 @@ async def shortcomings(
                 *await _of_time(connection, clock),
                 *await _of_guards(connection),
             ]
-    except (TimeoutError, SQLAlchemyError, OSError):
+    except DATABASE_FAILURES:
         return ["The database does not answer."]
 
 

@@ -114,7 +114,7 @@ async def list_safety_reports(
     scope = Scope(actor.study_id, ZoneInfo(actor.time_zone), past, subject_id)
     if subject_id is not None:
         await fetch(session, Subject, actor.study_id, subject_id, past)
-    events = {row.id: row for row in await _events_with_clocks(session, scope)}
+    events = {row.id: row for row in await events_with_clocks(session, scope)}
     numbers = await _numbers(session, scope)
     courses = await report_courses(session, scope, list(events.values()), protocol.rules, at)
     found = [
@@ -239,7 +239,7 @@ async def _check(
     check_sending(sending, courses[event.id].clocks, moment_of(now, scope.zone))
 
 
-async def _events_with_clocks(session: AsyncSession, scope: Scope) -> Sequence[AdverseEvent]:
+async def events_with_clocks(session: AsyncSession, scope: Scope) -> Sequence[AdverseEvent]:
     """Read the events that may have clocks: serious by now or before, and not retracted."""
     query = rows(AdverseEvent, scope.study_id, scope.past)
     entity = query.column_descriptions[0]["entity"]

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+from contextlib import suppress
 from datetime import datetime
 
 from sqlalchemy import DateTime, func, select, text
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.database import Database
+from app.core.database import DATABASE_FAILURES, Database
+from app.core.logging import log
+from app.core.telemetry import SEAL_LAG_READING
 from app.models import SealState
 
+# Beyond this somebody has to look.
+LAG_SECONDS = 60
+# So long whoever watches waits for the database.
+LIMIT_SECONDS = 2
 # An idle sealer says so less often than it looks, to spare the disk.
 _SAID_SECONDS, _ALIVE_SECONDS = 3, 10
 _ALIVE = text(
@@ -51,10 +58,25 @@ async def seal_lag(session: AsyncSession) -> float:
     return float(await session.scalar(select(func.seal_lag())) or 0)
 
 
-async def observed_lag(database: Database) -> float:
-    """Return the lag for whoever watches; not a number while the database does not answer."""
+async def look_at_lag(session: AsyncSession) -> None:
+    """Raise the alarm when an operation waits too long: an open transaction holds all behind it."""
     try:
-        async with database.session() as session:
-            return await seal_lag(session)
-    except (TimeoutError, OSError, SQLAlchemyError):
-        return math.nan
+        async with asyncio.timeout(LIMIT_SECONDS):
+            lag = await seal_lag(session)
+    except BaseException:
+        SEAL_LAG_READING.set(math.nan)
+        raise
+    SEAL_LAG_READING.set(lag)
+    if lag > LAG_SECONDS:
+        log.error("seal_lags", seconds=round(lag), limit=LAG_SECONDS)
+
+
+async def observe_lag(database: Database) -> None:
+    """Bring the metric up to date; it is not a number while the database does not answer."""
+    lag = math.nan
+    try:
+        with suppress(*DATABASE_FAILURES):
+            async with asyncio.timeout(LIMIT_SECONDS), database.session() as session:
+                lag = await seal_lag(session)
+    finally:
+        SEAL_LAG_READING.set(lag)

@@ -88,3 +88,17 @@ def test_answers_keep_the_order_of_declaration():
     content = {"verdict": "eligible", "criteria": []}
     assert to_readable_json(content) == '{"verdict":"eligible","criteria":[]}'
     assert to_json(content) == '{"criteria":[],"verdict":"eligible"}'
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=10,
+    )
+)
+def test_without_decimals_it_is_the_standard_encoders_text(content):
+    """Nothing but decimals, dates and the like is written in another way than usual."""
+    usual = {"ensure_ascii": False, "separators": (",", ":")}
+    assert to_json(content) == json.dumps(content, sort_keys=True, **usual)
+    assert to_readable_json(content) == json.dumps(content, **usual)

@@ -100,6 +100,16 @@ def test_complete_responses_have_durations_of_their_own():
     assert [x.time for x in found["response"].kaplan_meier.steps] == [28]
 
 
+def test_summaries_name_the_rule_of_their_times():
+    """The key that says which days count, the same as each single time names."""
+    subjects = trial()
+    times = [x.response.time_to_response for x in subjects]
+    assert {x.rule for x in response_times(subjects, OUTCOMES)} == {x.rule for x in times}
+    durations = [lineage.duration_of_response for x in subjects for lineage in x.response.lineages]
+    named = {x.rule for x in durations if x}
+    assert {x.rule for x in response_durations(subjects, OUTCOMES)} == named
+
+
 def test_nobody_gives_empty_summaries():
     """Without subjects every lineage is there, with no time and no curve."""
     times, durations = response_times([], OUTCOMES), response_durations([], OUTCOMES)

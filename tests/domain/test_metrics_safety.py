@@ -14,7 +14,15 @@ from app.domain.metrics_safety import (
 )
 from app.domain.outcomes import OutcomeRules
 from app.domain.vocabulary import Causality, SeriousnessCriterion
-from tests.domain.dlt_cases import LEVELS, NOON, RULES, course, event, planned_infusion
+from tests.domain.dlt_cases import (
+    LEVELS,
+    NOON,
+    RULES,
+    course,
+    event,
+    given_infusion,
+    planned_infusion,
+)
 from tests.domain.metrics_cases import enrolled
 from tests.protocol_data import section
 
@@ -71,6 +79,14 @@ def test_participants_are_counted_once_at_the_worst_grade():
     assert of_all.any_grade.rate == Decimal("0.75")
 
 
+def test_events_are_counted_beside_participants():
+    """Four events of three participants, of which two emerged and are related by default."""
+    incidences = group_incidences(trial())[0].incidences
+    assert [(x.events, x.any_grade.events) for x in incidences] == [(4, 3), (3, 2), (2, 1)]
+    fever = next(x for x in term_incidences(trial()) if x.term == "Fever")
+    assert [x.events for x in fever.incidences] == [1, 0, 0]
+
+
 def test_both_numerators_of_the_record_are_there():
     """All events, those that emerged with treatment, and the related ones."""
     incidences = group_incidences(trial())[0].incidences
@@ -93,6 +109,20 @@ def test_related_is_at_least_possible_or_missing():
     assert related(event(-2, causality=None, baseline_grade=1)) == 1
     assert related(event(0, causality=None, onset_at=NOON - timedelta(hours=3))) == 1
     assert related(event(-2, causality=Causality.POSSIBLE)) == 1
+
+
+def test_an_attempt_that_gave_nothing_begins_no_treatment():
+    """What came between an empty start and the first infusion did not emerge with treatment."""
+    facts = replace(
+        course("A"),
+        infusions=(given_infusion(1, 0, volume_ml=Decimal(0)), given_infusion(2, 9)),
+    )
+    incidences = [
+        group_incidences(safety(enrolled(replace(facts, events=(event(on_day),)))))[0].incidences
+        for on_day in (8, 9)
+    ]
+    found = [of(each, EventBasis.TREATMENT_EMERGENT).any_grade.events for each in incidences]
+    assert found == [0, 1]
 
 
 def test_levels_are_counted_apart():

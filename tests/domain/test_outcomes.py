@@ -45,6 +45,13 @@ def test_clopper_pearson_gives_published_values(events, n, lower, upper):
     assert (interval.confidence, interval.method) == (Decimal("0.95"), "clopper-pearson")
 
 
+def test_clopper_pearson_of_one_is_exact():
+    """Of one participant the limit is the tail itself, to the last digit."""
+    none, one = (clopper_pearson(events, 1, RULES.confidence) for events in (0, 1))
+    assert (none.lower, none.upper) == (0, Decimal("0.975"))
+    assert (one.lower, one.upper) == (Decimal("0.025"), 1)
+
+
 def test_clopper_pearson_of_nobody_is_none():
     """Without subjects there is no interval, and no error."""
     assert clopper_pearson(0, 0, RULES.confidence) is None

@@ -121,6 +121,18 @@ def test_last_anchored_weeks_wait_for_planned_infusions():
     assert category(respond(labs, infusions=cancelled, planned=2), 4) == "NR"
 
 
+def test_a_start_that_gave_nothing_is_still_made_up_for():
+    """Cancelled after an empty start, the infusion is to come again, prescribed or not."""
+    dry = replace(infusion(1, 0), volume_ml=infusion(1, 0).volume_ml * 0, cancelled=True)
+    labs = panels({29: LOW, 36: LOW})
+    found = [
+        endpoint(respond(labs, infusions=(dry, infusion(2, 1), *more), planned=2), 4).standing
+        for more in ((), (infusion(3, None),), (infusion(3, 8),))
+    ]
+    assert [each.reason for each in found[:2]] == [CategoryReason.INFUSIONS_TO_COME] * 2
+    assert found[2].category == "NR"
+
+
 def test_early_stop_counts_from_the_last_infusion_given():
     """Who withdraws from treatment is followed from the infusion that was started (C10)."""
     one = (infusion(1, 0), infusion(2, None))

@@ -1,6 +1,7 @@
 """Confounder flags at each of their limits; they never change what a test meets."""
 
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
@@ -106,6 +107,16 @@ def test_premedication_is_dexamethasone():
         lineage_of(respond(lab("ANC", 0, "0.3", hour=10), infusions=given), ANC).baseline.flags
         == ()
     )
+
+
+@pytest.mark.parametrize("volume", [None, Decimal(0)])
+def test_premedication_counts_without_the_infusion(volume):
+    """Dexamethasone was given, though no product followed it or nobody filed how much."""
+    dry = replace(infusion(2, 7), volume_ml=volume, premedication_given_at=moment(7, 11))
+    flag = Flag(MedicationClass.DEXAMETHASONE, ("inf2",))
+    options = {"infusions": (infusion(1, 0), dry), "planned": 2}
+    assert flags_of_test(on_day=10, hour=11, **options) == (flag,)
+    assert flags_of_test(on_day=10, hour=12, **options) == ()
 
 
 @pytest.mark.parametrize(("hour", "flagged"), [(10, False), (11, True), (20, True)])

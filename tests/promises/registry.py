@@ -76,7 +76,7 @@ PROMISES = {
     "P25": Promise(
         "Every listed bad input is answered as listed, stores nothing and leaves the door usable."
     ),
-    "P26": Promise("Nothing that identifies a patient reaches a log, an error, a URL or a metric."),
+    "P26": Promise("Nothing that identifies a patient reaches a log, error, URL, metric or trace."),
     "P27": Promise(
         "A restart of PostgreSQL needs none of the API: 503 while it is down, a good answer soon"
         " after."

@@ -51,7 +51,7 @@ def logs(monkeypatch):
     """Log as the service does, as chatty as it can; give what has been written."""
     handlers, level, written = logging.root.handlers[:], logging.root.level, io.StringIO()
     monkeypatch.setattr(sys, "stderr", written)
-    configure_logging("DEBUG")
+    configure_logging("DEBUG", "test")
     logging.root.setLevel(logging.DEBUG)
     yield written.getvalue
     structlog.reset_defaults()
@@ -274,10 +274,10 @@ async def test_free_text_stays_with_its_record(api, app, session, logs, answers)
 async def test_each_search_finds_what_is_there(api, session, logs, answers):
     """The control: a careless logger, handler, column, encoding and cast are each caught."""
     log.info("admitted", name=FAMILY)
-    logging.getLogger("library").warning(MRN)
+    logging.getLogger("library").warning(GIVEN)
     written = logs()
     assert holds(written, FAMILY)
-    assert holds(written, MRN)
+    assert holds(written, GIVEN)
     await register(api)
     client = answers.watch(api())
     subject = (await client.get("/subjects")).json()["items"][0]

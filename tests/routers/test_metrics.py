@@ -11,7 +11,7 @@ from tests.factories.events import adverse_event
 from tests.factories.responses import FAIR, count, day, treated_subject
 from tests.factories.rows import move_to
 
-NAMES = ("enrolment", "safety", "efficacy")
+NAMES = ("enrolment", "safety", "efficacy", "laboratory", "operations")
 UUID_PATTERN = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-")
 DAY_PATTERN = re.compile(r'"[a-z_]+":"\d{4}-\d{2}-\d{2}[^"]*"')
 
@@ -85,9 +85,9 @@ async def test_the_past_is_counted_as_it_was(api, clock, session):
     move_to(clock, day(42, zero))
 
     async def counted(**query):
-        answers = [await api().get(f"/metrics/{name}", params=query) for name in NAMES]
-        enrolment, safety, efficacy = (answer.json() for answer in answers)
-        assert {enrolment["as_of"], safety["as_of"], efficacy["as_of"]} == {query.get("as_of")}
+        answers = [(await api().get(f"/metrics/{name}", params=query)).json() for name in NAMES]
+        assert {answer["as_of"] for answer in answers} == {query.get("as_of")}
+        enrolment, safety, efficacy = answers[:3]
         event = safety["groups"][0]["incidences"][0]["any_grade"]
         return enrolment["screened"], event["events"], event["n"], efficacy["treated"]
 

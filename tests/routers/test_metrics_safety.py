@@ -75,6 +75,7 @@ def check(incidences, events, n):
             grades.append(event["grade"])
         top = [max(grades) for grades in worst.values()]
         serious = {event["subject_id"] for event in counted if event["serious"]}
+        assert found["events"] == len(counted)
         assert found["worst_grades"] == {str(grade): top.count(grade) for grade in range(1, 6)}
         expected = {
             "any_grade": len(top),

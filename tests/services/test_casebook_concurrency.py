@@ -126,7 +126,7 @@ async def test_control_a_wall_without_its_lock_lets_a_write_slip_in(
     async with writing(committing_api, reason="By hand.") as (session, _):
         await session.execute(text(WRITES["update"]), {"id": subject_id})
         with suppress(TimeoutError):
-            await asyncio.wait_for(step(committing_api, subject_id, "freeze"), 1)
+            await asyncio.wait_for(step(committing_api, subject_id, "freeze"), 8)
     found = await read(committing_api, subject_id)
     assert found["state"] == "frozen"
     assert found["frozen_digest"] != found["digest"]

@@ -19,6 +19,7 @@ from app.interop.fhir.strictness import strict_issues
 from app.interop.fhir.submissions import Entry, Submission, SubmissionKind
 from app.interop.fhir.taken import NOTHING, Door, Taken, as_it_stands
 from app.services.inbound import receive
+from app.services.ingest_counts import forget_ingest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,7 @@ async def take(
         if not found:
             break
         await attempt.rollback()
+        forget_ingest(door.session)
         judged = judged.without(found, MOVED)
         _check_entries(judged, prefer)
     await attempt.commit()
