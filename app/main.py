@@ -20,13 +20,13 @@ from app.core.clock import Clock, system_clock
 from app.core.config import Settings
 from app.core.database import Database
 from app.core.development_issuer import DevelopmentIssuer
-from app.core.errors import OperatorError
 from app.core.keyring import SECRET_BYTES, Keyring
 from app.core.machine_issuer import MachineIssuer
 from app.core.rate import Rates
 from app.core.rendering import Renderer
 from app.core.telemetry import Process, registry_of
 from app.core.tokens import TokenVerifier
+from app.core.traces import Traces
 from app.domain.inbound import Door
 from app.routers import BULK_ROUTERS, DEVELOPMENT_ROUTERS, ROUTERS, openapi, problems
 from app.routers.metrics_route import CountingPlaces
@@ -60,7 +60,7 @@ def create_app(
 
     Without `own` issuers it issues no tokens itself.
     """
-    own, tracing = own or OwnIssuers(), _tracing(settings)
+    own, traces = own or OwnIssuers(), Traces(settings.otel_exporter_otlp_endpoint)
     app = FastAPI(
         title="MSC-ICAHT",
         version="1",
@@ -71,9 +71,9 @@ def create_app(
         # An engine takes 307 for an answer, and what it sent for stored.
         redirect_slashes=False,
         generate_unique_id_function=operation_id,
-        telemetry=_telemetry(tracing),
+        telemetry=_telemetry(traces.provider),
     )
-    app.state.tracing = tracing
+    app.state.traces = traces
     app.state.settings = settings
     app.state.database = database
     app.state.verifier = verifier
@@ -95,20 +95,6 @@ def _registry(settings: Settings) -> CollectorRegistry:
     show_doors(*(door for door in Door if door is not Door.MLLP))
     beside = () if settings.in_production else (Process.SEALER,)
     return registry_of(Process.API, *beside)
-
-
-def _tracing(settings: Settings) -> Any:
-    """Return what makes spans and sends them, None without an address; raise OperatorError."""
-    endpoint = settings.otel_exporter_otlp_endpoint
-    if endpoint is None:
-        return None
-    try:
-        from app.core.tracing import tracer_provider  # noqa: PLC0415 - of an optional extra
-    except ImportError as error:
-        raise OperatorError(
-            "OTEL_EXPORTER_OTLP_ENDPOINT needs the extra: pip install 'msc-icaht[telemetry]'."
-        ) from error
-    return tracer_provider(endpoint)
 
 
 def _telemetry(tracing: TracerProvider | None) -> TelemetryConfig:
@@ -138,8 +124,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     fresh.cancel()
     app.state.renderer.close()
     await app.state.database.close()
-    if app.state.tracing is not None:
-        await asyncio.to_thread(app.state.tracing.shutdown)
+    await asyncio.to_thread(app.state.traces.end)
 
 
 def _mount(app: FastAPI, settings: Settings) -> None:

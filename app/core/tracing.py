@@ -1,4 +1,4 @@
-"""Traces by OpenTelemetry, of the optional extra `telemetry`: what a span may tell, and to whom.
+"""Traces by OpenTelemetry: what a span may tell, and to whom.
 
 The framework's spans hold paths, queries and the host that was asked for. Nothing leaves this
 process but what is listed here: templates, words of the code, numbers of the protocol HTTP.
@@ -23,13 +23,15 @@ METHOD, ROUTE = "http.request.method", "http.route"
 ALLOWED = frozenset(
     {METHOD, ROUTE, "http.response.status_code", "error.type", "code.function.name"}
 )
-# The framework's steps of a request; a span of any other name loses it.
+# The framework's steps of a request, and what is done with a message; any other name is lost.
 STEPS = frozenset(
     {
         "fastapi.dependencies",
         "fastapi.endpoint",
         "fastapi.serialization",
         "fastapi.background_task",
+        "receive_mllp",
+        "keep_mllp_bytes",
     }
 )
 # For one attempt; a stop of the service waits for one at most.

@@ -16,6 +16,7 @@ from app.core.ids import new_id
 from app.core.keyring import Keyring
 from app.core.logging import log
 from app.core.rate import Rates
+from app.core.traces import Traces, current_trace
 from app.domain.inbound import Door
 from app.interop.hl7v2.receiving import Arrival, Reply, keep_unread, receive_er7
 from app.services.audit import begin_operation
@@ -38,8 +39,16 @@ class Peer:
 class Intake:
     """Receives messages, as many at once as there are connections to the database."""
 
-    def __init__(self, database: Database, keyring: Keyring, clock: Clock, at_once: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        keyring: Keyring,
+        clock: Clock,
+        at_once: int,
+        traces: Traces | None = None,
+    ) -> None:
         self._database, self._keyring, self._clock = database, keyring, clock
+        self._traces = traces or Traces(None)
         self._turns = asyncio.Semaphore(at_once)
         self._rates = Rates()
 
@@ -62,6 +71,11 @@ class Intake:
         await self._transact(peer, "keep_mllp_bytes", work)
 
     async def _transact(self, peer: Peer, command: str, work: Work[Result]) -> Result:
+        """Work in a transaction and a trace of its own."""
+        with self._traces.message(command):
+            return await self._work(peer, command, work)
+
+    async def _work(self, peer: Peer, command: str, work: Work[Result]) -> Result:
         """Work in a transaction of its own; a sender above its rate waits instead of being refused.
 
         The sender is found anew for each message, so that a closed door is closed at once.
@@ -77,6 +91,6 @@ class Intake:
                     result = await work(session, caller, now)
                     await session.commit()
                     count_ingest(session)
-                    log.info(command, request_id=request_id, sender=caller.code)
+                    log.info(command, request_id=request_id, sender=caller.code, **current_trace())
                     return result
             await asyncio.sleep(wait)

@@ -23,6 +23,7 @@ from app.core.exposition import exposed_metrics
 from app.core.ids import new_id
 from app.core.logging import log
 from app.core.telemetry import Process, registry_of
+from app.core.traces import Traces
 from app.domain.inbound import Door
 from app.mllp.connection import Limits
 from app.mllp.intake import Identify, Intake
@@ -114,7 +115,8 @@ async def _run(
         loop.add_signal_handler(each, stopped.set)
     database = Database(url, settings.database_pool_size)
     keyring = identity_keyring(settings)
-    intake = Intake(database, keyring, system_clock, settings.database_pool_size)
+    traces = Traces(settings.otel_exporter_otlp_endpoint)
+    intake = Intake(database, keyring, system_clock, settings.database_pool_size, traces)
     listener = Listener(intake, limits_of(settings), partial(identify, local))
     host, port = await listener.open(settings.mllp_host, settings.mllp_port, tls)
     # Objects of the start live as long as the process: keep the collector off them.
@@ -129,6 +131,7 @@ async def _run(
         await listener.stop(STOP_SECONDS)
     log.info("stopped")
     await database.close()
+    await asyncio.to_thread(traces.end)
 
 
 def limits_of(settings: Settings) -> Limits:

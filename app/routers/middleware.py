@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from time import perf_counter
 
-from opentelemetry.trace import format_trace_id, get_current_span
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.core.ids import new_id
 from app.core.logging import log
 from app.core.telemetry import DURATION, REQUESTS
+from app.core.traces import current_trace
 from app.routers import problems
 
 TOO_LARGE = 413
@@ -90,7 +90,7 @@ def _observe(scope: Scope, status: int, seconds: float) -> None:
         route=route,
         status=status,
         milliseconds=round(seconds * 1000, 1),
-        **_trace(),
+        **current_trace(),
     )
 
 
@@ -102,9 +102,3 @@ def _template(scope: Scope) -> str:
     mounted = scope.get("fastapi", {}).get("effective_route_context")
     path: str = getattr(mounted or scope.get("route"), "path", UNMATCHED)
     return path
-
-
-def _trace() -> dict[str, str]:
-    """Name the trace that the request is in, nothing while tracing is off."""
-    context = get_current_span().get_span_context()
-    return {"trace_id": format_trace_id(context.trace_id)} if context.is_valid else {}

@@ -14,13 +14,13 @@ from pydantic import ValidationError
 from app import main
 from app.cli import _misconfigured
 from app.core.config import Settings
-from app.core.errors import OperatorError
 from app.core.tracing import AllowedOnly, otlp_exporter
 
 SECRET = "Zqouyang"
 OFF = """
 import sys
 from app import server
+from app.mllp import process
 from app.main import openapi_document
 openapi_document()
 print([name for name in sys.modules if name.startswith(("opentelemetry.sdk", "google.protobuf"))])
@@ -85,7 +85,7 @@ def test_off_loads_nothing():
 
 def test_off_no_setting_of_the_library_turns_it_on(monkeypatch, app):
     """The framework's own switch, and a provider that something else installed, change nothing."""
-    assert app.state.tracing is None
+    assert app.state.traces.provider is None
     kept = InMemorySpanExporter()
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(kept))
@@ -95,14 +95,6 @@ def test_off_no_setting_of_the_library_turns_it_on(monkeypatch, app):
     assert (config["tracing"], config["metrics"], config["logs"]) == (False, False, False)
     assert config["auto_configure"] is False
     assert not app._native_telemetry.enabled()
-
-
-def test_configured_but_not_installed_is_one_sentence(monkeypatch):
-    """Who sets the address without the extra is told what to install."""
-    monkeypatch.setitem(sys.modules, "app.core.tracing", None)
-    settings = Settings(otel_exporter_otlp_endpoint="http://127.0.0.1:4318")
-    with pytest.raises(OperatorError, match=r"msc-icaht\[telemetry\]"):
-        main._tracing(settings)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from functools import partial
 
 from app.core.clock import Clock
 from app.core.database import Database
+from app.core.traces import Traces
 from app.interop.hl7v2.mllp import END, framed
 from app.mllp.connection import Limits
 from app.mllp.intake import Intake
@@ -82,12 +83,13 @@ async def listening(
     limits: Limits = LIMITS,
     tls: ssl.SSLContext | None = None,
     patience: float = PATIENCE,
+    traces: Traces | None = None,
 ) -> AsyncIterator[tuple[str, int]]:
     """Listen on a free port as the process does, one message at a time; give the address.
 
     Without TLS everybody speaks for LIS-01. At the end messages in hand have `patience` seconds.
     """
-    intake = Intake(database, KEYRING, clock, at_once=1)
+    intake = Intake(database, KEYRING, clock, at_once=1, traces=traces)
     listener = Listener(intake, limits, partial(identify, None if tls else LOCAL))
     address = await listener.open("127.0.0.1", 0, tls)
     try:

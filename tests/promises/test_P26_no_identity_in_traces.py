@@ -7,13 +7,18 @@ import json
 import pytest
 from opentelemetry import propagate
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode
 
 from app.core import tracing
 from app.domain.vocabulary import Role
+from app.interop.hl7v2.mllp import framed
+from app.mllp import intake
 from app.services import identifiers
 from tests.conftest import API_ROLE, TransactionDatabase, build_app, clients
 from tests.factories.messages import laboratory
+from tests.factories.mllp import connected, listening
 from tests.factories.subjects import register
+from tests.interop.hl7v2.samples import PLT, obx
 from tests.promises.sinks import holds
 from tests.promises.test_P26_no_identity_in_sinks import (
     FAMILY,
@@ -24,6 +29,7 @@ from tests.promises.test_P26_no_identity_in_sinks import (
     logs,
     push_messages,
     push_people,
+    told,
 )
 
 __all__ = ["logs"]
@@ -53,7 +59,7 @@ def traced(database, issuer, clock, spans):
     """The application with tracing on; it is shut down with the test."""
     built = build_app(TransactionDatabase(database.connection, API_ROLE), issuer, clock)
     yield built
-    built.state.tracing.shutdown()
+    built.state.traces.end()
 
 
 @pytest.fixture
@@ -83,15 +89,19 @@ async def push_requests(api, monkeypatch) -> str:
     return subject_id
 
 
+def lines_in(written: str) -> list[dict]:
+    """Return the lines of a log."""
+    return [json.loads(line) for line in written.splitlines()]
+
+
 def requests_in(written: str) -> list[dict]:
     """Return the lines of requests."""
-    lines = [json.loads(line) for line in written.splitlines()]
-    return [line for line in lines if line["event"] == "request"]
+    return [line for line in lines_in(written) if line["event"] == "request"]
 
 
 def content(app, spans) -> str:
     """Return all that has left, as one text."""
-    app.state.tracing.force_flush()
+    app.state.traces.provider.force_flush()
     return "\n".join(span.to_json() for span in spans.get_finished_spans())
 
 
@@ -124,7 +134,7 @@ async def test_the_control_of_foreign_traces(database, issuer, clock, spans):
     propagate.set_global_textmap(before)
     await clients(built, issuer, clock)(Role.AUDITOR).get("/subjects", headers=TOLD)
     assert FOREIGN in content(built, spans)
-    built.state.tracing.shutdown()
+    built.state.traces.end()
 
 
 async def test_a_request_is_found_by_its_trace(traced, traced_api, spans, logs):
@@ -138,6 +148,37 @@ async def test_a_request_is_found_by_its_trace(traced, traced_api, spans, logs):
     assert servers[0].name.startswith("GET ")
     assert servers[0].resource.attributes["service.name"] == "msc-icaht"
     assert "trace_id" not in second
+
+
+async def test_a_message_over_mllp_is_traced_without_who_it_is_of(
+    traced, traced_api, spans, logs, clock, monkeypatch
+):
+    """Each message has a span, a failed one the kind of its error; the line of the log names it."""
+    await register(traced_api)
+    await laboratory(traced_api)
+    traces = traced.state.traces
+
+    async def breaks(*_: object, **__: object) -> None:
+        raise ValueError(f"{FAMILY} {MRN}")
+
+    async with listening(traced.state.database, clock, traces=traces) as address:
+        async with connected(address) as line:
+            await line.send(told(obx(PLT, "98")))
+        monkeypatch.setattr(intake, "receive_er7", breaks)
+        async with connected(address) as line:
+            await line.put(framed(told(obx(PLT, "98"), control_id="M-2")))
+            assert await line.silence() == b""
+    left = content(traced, spans)
+    stored, failed = [span for span in spans.get_finished_spans() if span.name == "receive_mllp"]
+    assert (stored.status.status_code, dict(stored.attributes)) == (StatusCode.UNSET, {})
+    assert failed.status.status_code is StatusCode.ERROR
+    assert dict(failed.attributes) == {"error.type": "ValueError"}
+    written = logs()
+    (said,) = [each for each in lines_in(written) if each["event"] == "receive_mllp"]
+    assert said["trace_id"] == f"{stored.context.trace_id:032x}"
+    for word in IDENTITY:
+        assert not holds(left, word), word
+        assert not holds(written, word), word
 
 
 async def test_without_tracing_a_line_names_no_trace(api, logs):
