@@ -32,6 +32,7 @@ from app.routers.dossier import pinned_moment
 from app.services.development import fixture_people
 from app.services.fixture_subjects import fixture_subject
 from app.services.studies import NewStudy, create_study
+from tests.resolved_routes import share_routes
 
 STUDY = "NCT07212335"
 TEMPLATE, MAIN = "msc_template", "msc_main"
@@ -261,7 +262,9 @@ def build_app(database: Database, issuer: DevelopmentIssuer, clock: TestClock) -
     """Build the application as production does, on a test's database and clock."""
     verifier = TokenVerifier(MACHINES.audience, [issuer.trusted(), MACHINES.trusted()])
     own = OwnIssuers(machines=MACHINES)
-    return create_app(Settings(), database, verifier, KEYRING, clock, own)
+    app = create_app(Settings(), database, verifier, KEYRING, clock, own)
+    share_routes(app)
+    return app
 
 
 @pytest.fixture
