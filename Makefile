@@ -18,6 +18,7 @@ CUTS ?= all
 BIN := .venv/bin
 INSTALLED := .venv/installed
 INSTALLED_DEV := .venv/installed-dev
+PYTEST := $(BIN)/pytest -n logical --maxprocesses 4 --dist worksteal
 INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 COMPILE := uv pip compile --quiet --generate-hashes --no-annotate --no-header \
 	--universal --python-version 3.11 --extra build pyproject.toml
@@ -34,9 +35,10 @@ demo: $(INSTALLED) ## Replay a whole trial against the running service
 migrate: $(INSTALLED) ## Bring the database to the newest schema
 	@exec $(BIN)/msc-icaht migrate
 
-test: $(INSTALLED_DEV) ## Run the tests; app/domain has to be covered completely
-	$(BIN)/pytest -n logical --maxprocesses 4 --dist worksteal \
+test: $(INSTALLED_DEV) ## Run the tests; those of app/domain have to cover it completely
+	$(PYTEST) tests/domain \
 		--cov=app/domain --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100
+	$(PYTEST) --ignore tests/domain
 
 check: $(INSTALLED_DEV) ## Everything that CI checks: format, lint, types, layers, tests, OpenAPI
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint types contracts
@@ -69,8 +71,7 @@ conduct: $(INSTALLED_DEV) ## Conduct trials in any order of steps, against the i
 	MSC_CONDUCT_EXAMPLES=$(TRIALS) $(BIN)/pytest tests/scenarios/test_conduct_machine.py
 
 promises: $(INSTALLED_DEV) ## Show each promise by its tests, and write promises.json
-	$(BIN)/pytest -n logical --maxprocesses 4 --dist worksteal tests/promises \
-		--promises promises.json
+	$(PYTEST) tests/promises --promises promises.json
 
 chaos: $(INSTALLED_DEV) ## Kill, cut and race at random for longer (SECONDS=60, SEED=, ROUNDS=200, CUTS=all)
 	MSC_CHAOS_SECONDS=$(SECONDS) MSC_CHAOS_SEED=$(SEED) MSC_PROMISE_SEED=$(SEED) \

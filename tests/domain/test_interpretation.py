@@ -154,8 +154,16 @@ def test_a_promotion_needs_no_content(values):
     found = read(values=values, status="U")
     assert (found.meaning, found.result.status) == (StatusMeaning.PROMOTED, LabStatus.FINAL)
     assert found.result.value is found.result.finding is None
+    assert found.promotes
     for status in ("F", "C", "A", "P", "9"):
         assert "unreadable_value" in reasons(values=values, status=status)
+
+
+def test_only_a_promotion_without_content_promotes():
+    """One that says its value anew is a statement of its own, as is any other status."""
+    assert not read("102", status="U").promotes
+    assert not read("102", status="F").promotes
+    assert not read("", HBSAG, status="F").promotes
 
 
 @pytest.mark.parametrize("word", ["", "0", "1", "f", "B", "unknown", '""'])

@@ -80,3 +80,13 @@ def test_counts_are_those_of_the_items_named(items):
         _, _, member, *entry = number.leaf.pointer.split("/")
         value = getattr(again, member)
         assert number.leaf.value == (value[entry[0]] if entry else value)
+
+
+def test_two_parts_of_an_answer_are_explained_as_one():
+    """A number of either is found, and a pointer to neither is refused."""
+    first = explain_inbox({"a": waiting(UNIT)}, TODAY)
+    second = explain_inbox({"b": waiting(CODE)}, TODAY)
+    both = first.beside(second)
+    assert both.numbers == (*first.numbers, *second.numbers)
+    assert both.places == first.places | second.places
+    assert {**first.derived, **second.derived} == both.derived

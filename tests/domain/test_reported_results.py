@@ -1,6 +1,6 @@
 """Reported results: exact conversion, and refusal of everything doubtful."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -123,6 +123,14 @@ def test_numbers_are_written_out_as_sent():
     assert (original.value, original.unit, original.lln, original.uln) == (
         "<=0.10", "10*9/L", None, "10",
     )  # fmt: skip
+
+
+def test_a_report_before_the_collection_is_refused():
+    """One of the two moments is wrong; the same instant is not."""
+    early = COLLECTED - timedelta(microseconds=1)
+    code, pointer = refused("PLT", value="98", unit="10*9/L", reported_at=early)
+    assert (code, pointer) == ("reported_before_collected", "/reported_at")
+    assert numbers("PLT", value="98", unit="10*9/L", reported_at=COLLECTED).value == 98
 
 
 MEASURED = [

@@ -64,6 +64,13 @@ def test_a_checkpoint_is_read_as_it_was_written(size, root, epoch):
     assert not is_rollback(text)
 
 
+def test_a_checkpoint_says_that_more_is_sealed_with_it():
+    """With an epoch and without."""
+    for epoch in (0, 2):
+        checkpoint = Checkpoint(LOG, 7, ROOT, AT, epoch, more=True)
+        assert parse_checkpoint(checkpoint_text(checkpoint)) == checkpoint
+
+
 def test_a_rollback_is_read_as_it_was_written():
     """Both logs, both sizes and both roots, and why."""
     text = rollback_text(ROLLBACK)
